@@ -1,0 +1,1 @@
+"""The `netctl` command, one file per group of sub-commands."""

@@ -1,0 +1,1 @@
+"""The brain of the controller: events in, commands out. Pure: no sockets, no clock, no framework."""

@@ -1,0 +1,144 @@
+"""What the controller publishes after every event: immutable, so that readers never wait and never see half a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong, with what would put it right: of a policy (`at` is «file:line:col»), a host or a bridge."""
+
+    message: str
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class PolicyView:
+    source: str
+    """The path that was asked for: a file or a directory."""
+    files: tuple[str, ...] = ()
+    digest: str = ""
+    """SHA-256 of the policy in force, hex; empty before the first good one."""
+    since: float | None = None
+    """When it came into force, seconds since the epoch."""
+    refused: tuple[Problem, ...] = ()
+    """Why the newest version of the files is not in force; empty when it is."""
+
+
+@dataclass(frozen=True)
+class HostView:
+    """A hypervisor, seen through its Open vSwitch database."""
+
+    name: str
+    ovsdb: str
+    connected: bool
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class BridgeView:
+    host: str
+    name: str
+    datapath: str
+    unpatched: str
+    dpid: int | None
+    connected: bool
+    """Whether its OpenFlow session to this controller is up."""
+    flows: int
+    """Flows of netctl's on the switch as last read or written."""
+    pending: tuple[str, ...] = ()
+    """What is still to be done, a line for each step, as `netctl plan` prints them."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortView:
+    host: str
+    bridge: str
+    name: str
+    number: int | None
+    """The OpenFlow port number; None while the switch has not given one."""
+    mac: str | None
+    up: bool | None
+    """Carrier and administrative state together; None while unknown."""
+    wire: str | None
+    ours: bool
+    """Whether netctl made the port on the bridge."""
+    error: str | None = None
+    """What Open vSwitch says is wrong with it, e.g. that the device is missing."""
+
+
+@dataclass(frozen=True)
+class WireEnd:
+    host: str
+    bridge: str
+    port: str
+
+
+@dataclass(frozen=True)
+class WireView:
+    name: str
+    ends: tuple[WireEnd, WireEnd]
+    state: Literal["up", "down", "waiting"]
+    """up: flows are in and both ends have carrier; down: flows are in, an end has none; waiting: not installed yet."""
+    why: str = ""
+    """What a wire that is not up waits for."""
+    said: str = ""
+    """Where the policy asks for it: «file:line:col»."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """A host on the network, at the port where it is (Ryu's topology API calls it a host)."""
+
+    mac: str
+    ipv4: tuple[str, ...]
+    ipv6: tuple[str, ...]
+    dpid: int
+    port: str
+
+
+@dataclass(frozen=True)
+class SwitchPort:
+    """A port as OpenFlow describes it (OpenFlow 1.3.5, 7.2.1)."""
+
+    number: int
+    name: str
+    mac: str
+    up: bool
+
+
+@dataclass(frozen=True)
+class SwitchView:
+    """A connected switch as Ryu's topology API shows it."""
+
+    dpid: int
+    ports: tuple[SwitchPort, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    revision: int = 0
+    """Grows by one with every published change."""
+    policy: PolicyView = field(default_factory=lambda: PolicyView(""))
+    hosts: tuple[HostView, ...] = ()
+    bridges: tuple[BridgeView, ...] = ()
+    ports: tuple[PortView, ...] = ()
+    wires: tuple[WireView, ...] = ()
+    switches: tuple[SwitchView, ...] = ()
+    stations: tuple[Station, ...] = ()
+    flow_changes: int = 0
+    """Flow modifications sent since the start; a controller that comes back to a good switch sends none."""
+
+    @property
+    def converged(self) -> bool:
+        """Everything that the policy asks of Open vSwitch is so (a wire may still be down for want of carrier)."""
+        return (
+            bool(self.policy.digest)
+            and not self.policy.refused
+            and all(host.connected and not host.problems for host in self.hosts)
+            and all(b.connected and not b.pending and not b.problems for b in self.bridges)
+            and all(wire.state != "waiting" for wire in self.wires)
+        )

@@ -1,0 +1,83 @@
+"""A flow as netctl writes one: what it matches, what it does, whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netctl.plan import Key, Value
+
+COOKIE = 0x6E63_746C_0000_0000
+"""The upper half of the cookie of every flow of netctl's ("nctl"); the lower half tells the wire."""
+
+COOKIE_MASK = 0xFFFF_FFFF_0000_0000
+
+NORMAL = 0xFFFF_FFFA
+"""OFPP_NORMAL, the reserved port that means the switch's own learning (OpenFlow 1.3.5, 7.2.1)."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a frame must be. None does not care.
+
+    `vlan` is the VLAN ID (0-4095) of an 802.1Q tag that must be there.
+    """
+
+    in_port: int | None = None
+    vlan: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.in_port is not None:
+            parts.append(f"in_port={self.in_port}")
+        if self.vlan is not None:
+            parts.append(f"dl_vlan={self.vlan}")
+        return ",".join(parts) or "any"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Send the frame out of a port, by its OpenFlow number (1 to 0xffffff00, or NORMAL)."""
+
+    port: int
+
+    def __str__(self) -> str:
+        return "NORMAL" if self.port == NORMAL else f"output:{self.port}"
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A match field, action or instruction of a flow with our cookie that netctl never writes: never equal."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One entry of a flow table. No actions means drop."""
+
+    bridge: str
+    priority: int
+    match: Match
+    actions: tuple[Output | Foreign, ...] = ()
+    cookie: int = COOKIE
+    table: int = 0
+    extra: str = ""
+    """What an observed flow has that netctl never writes (time-outs, other match fields), as text."""
+
+    fixed: ClassVar[frozenset[str]] = frozenset({"extra", "cookie"})
+
+    @property
+    def key(self) -> Key:
+        match = f"{self.match},{self.extra}" if self.extra else str(self.match)
+        return ("flow", self.bridge, f"table={self.table},priority={self.priority},{match}")
+
+    def facts(self) -> Mapping[str, Value]:
+        return {
+            "cookie": f"{self.cookie:#x}",
+            "actions": tuple(map(str, self.actions)) or "drop",
+        }
