@@ -1,0 +1,46 @@
+"""Policy -> the rows of one host's Open_vSwitch database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from netctl.desired.row import ISOLATED, Bridge, Port, Row
+from netctl.plan import Wanted
+from netctl.policy import Loaded, PortRef, Ports
+
+
+def rows(
+    loaded: Loaded, ports: Ports, host: str, controller: str | None, still_wired: Collection[PortRef] = ()
+) -> list[Wanted[Row]]:
+    """The bridges of `host` and their ports.
+
+    `controller` is the OpenFlow target that the bridges get. On a bridge with `unpatched: normal` a wired port
+    is isolated from the learning switch by its VLAN; `still_wired` are ports whose wire the policy no longer
+    has but the switch still does: they stay isolated until its flows are gone.
+    """
+    assert loaded.policy is not None
+    entry = loaded.policy.hosts.get(host)
+    if entry is None:
+        return []
+    wanted: list[Wanted[Row]] = []
+    for name, bridge in entry.bridges.items():
+        where = loaded.where(("hosts", host, "bridges", name))
+        wanted.append(Wanted(Bridge(name, bridge.datapath, controller), f"{where} bridge {name}"))
+    wired = wired_ports(loaded, ports)
+    for ref, why in port_refs(loaded, ports):
+        if ref.host != host:
+            continue
+        isolated = entry.bridges[ref.bridge].unpatched == "normal" and (ref in wired or ref in still_wired)
+        wanted.append(Wanted(Port(ref.bridge, ref.port, ISOLATED if isolated else None), why))
+    return wanted
+
+
+def wired_ports(loaded: Loaded, ports: Ports) -> set[PortRef]:
+    """Every port in which a wire of the policy ends."""
+    assert loaded.policy is not None
+    return {ports.resolve(end.port) for wire in loaded.policy.wires for end in wire.ends}
+
+
+def port_refs(loaded: Loaded, ports: Ports) -> list[tuple[PortRef, str]]:
+    """Every port of every bridge, and where the policy asks for it."""
+    return [(ref, f"{loaded.where(path)} port {ref.port}") for ref, path in ports.all()]
