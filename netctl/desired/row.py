@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from netctl.plan import Key, Value
+from netctl.plan import Found, Key, Value
 
 MARK = "netctl"
 """The key in `external_ids` of every row that netctl made; its value is the host's name in the policy."""
@@ -66,3 +66,34 @@ class Port:
 
 
 Row = Bridge | Port
+
+
+@dataclass(frozen=True)
+class BridgeState:
+    """What Open vSwitch says of a bridge beyond what is configured."""
+
+    dpid: int | None
+    controller_connected: bool = False
+
+
+@dataclass(frozen=True)
+class PortState:
+    """What Open vSwitch says of a port beyond what is configured."""
+
+    bridge: str
+    ofport: int | None = None
+    """The OpenFlow port number; None while there is none."""
+    error: str | None = None
+    ifindex: int | None = None
+    link_state: bool | None = None
+    mac: str | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An Open_vSwitch database at one moment."""
+
+    rows: tuple[Found[Row], ...] = ()
+    bridges: Mapping[str, BridgeState] = field(default_factory=dict)
+    ports: Mapping[str, PortState] = field(default_factory=dict)
+    """By name; a port's name is unique in a database."""
