@@ -1,0 +1,322 @@
+"""The controller's decisions.
+
+`Brain.handle(events)` takes what happened and answers with what to do. Every decision is the same one: what the
+policy wants, what was observed, and the plan between. One change at a time is under way for a database or a
+switch; when it ends the result is observed again, and what did not take is reported and tried again later, ever
+more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.events import (
+    Event,
+    FlowsChanged,
+    FlowsRead,
+    FlowsUnread,
+    HostLost,
+    HostSeen,
+    PolicyRead,
+    PortGone,
+    PortSeen,
+    RowsApplied,
+    SwitchDown,
+    SwitchUp,
+    Tick,
+)
+from netctl.controller.planning import Panel, plan_flows, plan_rows, still_wired
+from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
+from netctl.desired.flow import Flow
+from netctl.desired.row import Bridge, Observed, Row
+from netctl.plan import Found, Plan, Step
+from netctl.plan.delta import changes
+from netctl.plan.text import line
+from netctl.policy import PortRef
+
+CHECK_SECONDS = 10.0
+"""How often the flows of a quiet switch are read, to find what somebody else removed."""
+
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""How long to wait after the first, second, … failure in a row."""
+
+LOGGED_STEPS = 20
+"""Of a large plan this many steps are logged, then their number."""
+
+
+@dataclass
+class Retry:
+    """How often something failed in a row, and when it may be tried again."""
+
+    failures: int = 0
+    until: float = 0.0
+
+    def failed(self, now: float) -> None:
+        self.until = now + RETRY_SECONDS[min(self.failures, len(RETRY_SECONDS) - 1)]
+        self.failures += 1
+
+    def worked(self) -> None:
+        self.failures = 0
+        self.until = 0.0
+
+
+@dataclass
+class HostState:
+    """What is known of a host's database."""
+
+    remote: str | None
+    target: str = ""
+    observed: Observed | None = None
+    """As last seen; kept while the connection is away."""
+    bridges: dict[int, str] = field(default_factory=dict)
+    """The bridges that netctl made, by datapath ID."""
+    connected: bool = False
+    why: str = "not connected yet"
+    plan: Plan[Row] = field(default_factory=Plan)
+    dirty: bool = True
+    """Something changed that the plan depends on."""
+    applying: bool = False
+    error: str = ""
+    retry: Retry = field(default_factory=Retry)
+
+
+@dataclass
+class SwitchState:
+    """What is known of a connected switch."""
+
+    ports: dict[int, SwitchPort]
+    found: tuple[Found[Flow], ...] | None = None
+    """None until the flows were read."""
+    plan: Plan[Flow] = field(default_factory=Plan)
+    dirty: bool = True
+    busy: bool = False
+    """A reading or a change is under way."""
+    sent: tuple[Step[Flow], ...] = ()
+    """The change that the next reading verifies."""
+    errors: tuple[str, ...] = ()
+    retry: Retry = field(default_factory=Retry)
+    read_at: float = 0.0
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {port.name: port.number for port in self.ports.values()}
+
+
+class Brain:
+    """See the module. Not thread-safe: one caller hands it events, one batch after another."""
+
+    def __init__(self, source: str = "") -> None:
+        self.policy = PolicyView(source)
+        self.panel: Panel | None = None
+        """The policy in force."""
+        self.hosts: dict[str, HostState] = {}
+        self.switches: dict[int, SwitchState] = {}
+        self.flow_changes = 0
+        self.revision = 0
+        self.now = 0.0
+
+    def handle(self, events: Iterable[Event]) -> list[Command]:
+        """Take a batch of events in their order; plan once, after the last."""
+        commands: list[Command] = []
+        for event in events:
+            commands += self._take(event)
+        self.revision += 1
+        if self.panel is not None:
+            for dpid, switch in self.switches.items():
+                commands += self._settle_switch(self.panel, dpid, switch)
+            for name in list(self.hosts):
+                commands += self._settle_host(self.panel, name, self.hosts[name])
+        return commands
+
+    def place(self, dpid: int) -> tuple[str, str] | None:
+        """The host and the bridge of a switch; None unless the policy names the bridge and netctl made it."""
+        for name, host in self.hosts.items():
+            bridge = host.bridges.get(dpid)
+            if bridge is not None and self.panel is not None and self.panel.bridge(name, bridge) is not None:
+                return name, bridge
+        return None
+
+    def still_wired(self, host: str) -> set[PortRef]:
+        """The ports of `host` that flows on its switches wire now."""
+        wired: set[PortRef] = set()
+        for dpid, switch in self.switches.items():
+            place = self.place(dpid)
+            if place is not None and place[0] == host:
+                wired |= still_wired(*place, switch.numbers, switch.found or ())
+        return wired
+
+    def _take(self, event: Event) -> list[Command]:
+        if isinstance(event, Tick):
+            self.now = event.now
+            return []
+        if isinstance(event, PolicyRead):
+            return self._take_policy(event)
+        if isinstance(event, HostSeen | HostLost | RowsApplied):
+            return self._take_host(event)
+        return self._take_switch(event)
+
+    def _take_policy(self, event: PolicyRead) -> list[Command]:
+        loaded, view = event.loaded, self.policy
+        if loaded.policy is None:
+            refused = tuple(Problem(p.message, f"{p.file}:{p.line}:{p.col}") for p in loaded.problems)
+            self.policy = PolicyView(loaded.source, view.files, view.digest, view.since, refused)
+            kept = "the one before stays in force" if self.panel else "waiting for a good one"
+            return [Log("error", f"policy refused, {kept}: {problem}") for problem in loaded.problems]
+        if self.panel is not None and loaded.digest == view.digest:
+            self.policy = PolicyView(loaded.source, loaded.files, view.digest, view.since)
+            return []
+        self.panel = Panel.of(loaded)
+        self.policy = PolicyView(loaded.source, loaded.files, loaded.digest, event.at)
+        commands: list[Command] = [Log("info", f"policy from {loaded.source} in force, {loaded.digest[:12]}")]
+        for name, entry in loaded.policy.hosts.items():
+            known = self.hosts.get(name)
+            if known is not None and known.remote != entry.ovsdb:
+                commands.append(Unwatch(name))
+                known = None
+            if known is None and (entry.bridges or entry.ovsdb):
+                self.hosts[name] = HostState(entry.ovsdb)
+                commands.append(Watch(name, entry.ovsdb))
+        for state in (*self.hosts.values(), *self.switches.values()):
+            state.dirty = True
+            state.retry.worked()
+        return commands
+
+    def _take_host(self, event: HostSeen | HostLost | RowsApplied) -> list[Command]:
+        host = self.hosts.get(event.host)
+        if host is None:
+            return []
+        host.dirty = True
+        if isinstance(event, HostSeen):
+            host.observed, host.target = event.observed, event.target
+            host.bridges = our_bridges(event.observed)
+            commands: list[Command] = (
+                [] if host.connected else [Log("info", f"host {event.host}: Open vSwitch database connected")]
+            )
+            host.connected, host.why = True, ""
+            for switch in self.switches.values():
+                switch.dirty = True
+            return commands
+        if isinstance(event, HostLost):
+            known = not host.connected and host.why == event.why
+            host.connected, host.why, host.applying = False, event.why, False
+            return [] if known else [Log("warning", f"host {event.host}: {event.why}")]
+        host.applying, host.error = False, event.error
+        if not event.error:
+            host.retry.worked()
+            return []
+        host.retry.failed(self.now)
+        return [Log("error", f"host {event.host}: {event.error}")]
+
+    def _take_switch(
+        self, event: SwitchUp | SwitchDown | PortSeen | PortGone | FlowsRead | FlowsChanged | FlowsUnread
+    ) -> list[Command]:
+        if isinstance(event, SwitchUp):
+            self.switches[event.dpid] = SwitchState({port.number: port for port in event.ports})
+            return [Log("info", f"switch {event.dpid:016x} connected, {len(event.ports)} ports")]
+        switch = self.switches.get(event.dpid)
+        if switch is None:
+            return []
+        if isinstance(event, SwitchDown):
+            del self.switches[event.dpid]
+            return [Log("warning", f"switch {event.dpid:016x} is gone")]
+        if isinstance(event, PortSeen):
+            before = switch.ports.get(event.port.number)
+            switch.ports[event.port.number] = event.port
+            switch.dirty |= before is None or before.name != event.port.name
+            return []
+        if isinstance(event, PortGone):
+            switch.ports.pop(event.number, None)
+            switch.dirty = True
+            return []
+        switch.busy, switch.dirty = False, True
+        if isinstance(event, FlowsRead):
+            switch.found, switch.read_at = event.found, self.now
+            return self._verify(event.dpid, switch)
+        if isinstance(event, FlowsChanged):
+            self.flow_changes += event.sent
+            switch.found, switch.errors = None, event.errors
+        else:
+            switch.errors, switch.sent = (event.why,), ()
+        if switch.errors:
+            switch.sent = ()
+            switch.retry.failed(self.now)
+        return [Log("error", f"switch {event.dpid:016x}: {error}") for error in switch.errors]
+
+    def _verify(self, dpid: int, switch: SwitchState) -> list[Command]:
+        """Hold what was read against what was sent: a switch that took a change must show it."""
+        sent, switch.sent = switch.sent, ()
+        if not sent:
+            return []
+        there = {found.item.key: found.item for found in switch.found or () if found.ours}
+        lost = [
+            step
+            for step in sent
+            if (step.after is None) != (step.key not in there)
+            or (step.after is not None and changes(there[step.key], step.after))
+        ]
+        if not lost:
+            switch.errors = ()
+            switch.retry.worked()
+            return []
+        switch.errors = tuple(f"the switch took this change but does not show it: {line(step)}" for step in lost)
+        switch.retry.failed(self.now)
+        return [Log("error", f"switch {dpid:016x}: {error}") for error in switch.errors[:LOGGED_STEPS]]
+
+    def _settle_host(self, panel: Panel, name: str, host: HostState) -> list[Command]:
+        if host.observed is None or not host.connected or host.applying:
+            return []
+        if host.dirty:
+            host.plan = plan_rows(panel, name, host.observed, host.target, self.still_wired(name))
+            host.dirty = False
+        if not host.plan.steps:
+            assert panel.loaded.policy is not None
+            if name not in panel.loaded.policy.hosts:
+                del self.hosts[name]
+                return [Unwatch(name)]
+            return []
+        if self.now < host.retry.until:
+            return []
+        host.applying = True
+        return [*logged(f"host {name}", host.plan), ApplyRows(name, host.plan)]
+
+    def _settle_switch(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
+        place = self.place(dpid)
+        if place is None or switch.busy:
+            return []
+        host, bridge = place
+        waiting = self.now < switch.retry.until
+        stale = self.now - switch.read_at >= CHECK_SECONDS
+        if (switch.found is None or stale) and not waiting:
+            switch.busy = True
+            return [ReadFlows(dpid, bridge)]
+        if switch.found is None:
+            return []
+        observed = self.hosts[host].observed
+        assert observed is not None
+        if switch.dirty:
+            switch.plan = plan_flows(panel, host, bridge, switch.numbers, observed, switch.found)
+            switch.dirty = False
+            self.hosts[host].dirty = True
+        if not switch.plan.steps or waiting:
+            return []
+        switch.busy, switch.sent = True, switch.plan.steps
+        return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]
+
+
+def logged(place: str, plan: Plan[Row] | Plan[Flow]) -> list[Command]:
+    log: list[Command] = [Log("info", f"{place}: {line(step)}") for step in plan.steps[:LOGGED_STEPS]]
+    if len(plan.steps) > LOGGED_STEPS:
+        log.append(Log("info", f"{place}: and {len(plan.steps) - LOGGED_STEPS} more steps"))
+    return log
+
+
+def our_bridges(observed: Observed) -> dict[int, str]:
+    """The bridges that netctl made, by datapath ID."""
+    ours = {found.item.name for found in observed.rows if found.ours and isinstance(found.item, Bridge)}
+    return {
+        state.dpid: name
+        for name, state in observed.bridges.items()
+        if name in ours and state.dpid is not None
+    }

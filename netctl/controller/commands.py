@@ -1,0 +1,58 @@
+"""What the brain asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netctl.desired.flow import Flow
+from netctl.desired.row import Row
+from netctl.plan import Plan
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Keep a connection to a host's database and tell what is in it; None is the local default."""
+
+    host: str
+    remote: str | None
+
+
+@dataclass(frozen=True)
+class Unwatch:
+    host: str
+
+
+@dataclass(frozen=True)
+class ApplyRows:
+    """One OVSDB transaction; answered by RowsApplied, after a HostSeen that shows the result."""
+
+    host: str
+    plan: Plan[Row]
+
+
+@dataclass(frozen=True)
+class ReadFlows:
+    """Answered by FlowsRead or FlowsUnread."""
+
+    dpid: int
+    bridge: str
+
+
+@dataclass(frozen=True)
+class ApplyFlows:
+    """One OpenFlow bundle; answered by FlowsChanged."""
+
+    dpid: int
+    bridge: str
+    plan: Plan[Flow]
+
+
+@dataclass(frozen=True)
+class Log:
+    """`level` is a name of the logging module's, in lower case."""
+
+    level: str
+    text: str
+
+
+Command = Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | Log

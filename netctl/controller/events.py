@@ -1,0 +1,121 @@
+"""What the brain hears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netctl.controller.snapshot import SwitchPort
+from netctl.desired.flow import Flow
+from netctl.desired.row import Observed
+from netctl.plan import Found
+from netctl.policy import Loaded
+
+
+@dataclass(frozen=True)
+class PolicyRead:
+    """The policy's files were read, for good or bad. `at` is the time, seconds since the epoch."""
+
+    loaded: Loaded
+    at: float
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    """The database of a host as it is now. `target` is where its bridges find this controller, e.g. tcp:127.0.0.1:6653."""
+
+    host: str
+    observed: Observed
+    target: str
+
+
+@dataclass(frozen=True)
+class HostLost:
+    """The database of a host cannot be reached; `why` says what to do about it."""
+
+    host: str
+    why: str
+
+
+@dataclass(frozen=True)
+class RowsApplied:
+    """A change of a host's database came to an end; an empty `error` means well."""
+
+    host: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SwitchUp:
+    """A switch finished its OpenFlow handshake and told its ports."""
+
+    dpid: int
+    ports: tuple[SwitchPort, ...]
+
+
+@dataclass(frozen=True)
+class SwitchDown:
+    dpid: int
+
+
+@dataclass(frozen=True)
+class PortSeen:
+    """A port was added or changed."""
+
+    dpid: int
+    port: SwitchPort
+
+
+@dataclass(frozen=True)
+class PortGone:
+    dpid: int
+    number: int
+
+
+@dataclass(frozen=True)
+class FlowsRead:
+    """Every flow of a switch, ours and others'."""
+
+    dpid: int
+    found: tuple[Found[Flow], ...]
+
+
+@dataclass(frozen=True)
+class FlowsChanged:
+    """A change of a switch's flows came to an end: all of it, or (with errors) nothing."""
+
+    dpid: int
+    sent: int
+    """How many flow modifications went out."""
+    errors: tuple[str, ...] = ()
+    """What the switch refused, each with the wire that it was for."""
+
+
+@dataclass(frozen=True)
+class FlowsUnread:
+    """The flows of a switch could not be read."""
+
+    dpid: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time passes. `now` is monotonic, in seconds."""
+
+    now: float
+
+
+Event = (
+    PolicyRead
+    | HostSeen
+    | HostLost
+    | RowsApplied
+    | SwitchUp
+    | SwitchDown
+    | PortSeen
+    | PortGone
+    | FlowsRead
+    | FlowsChanged
+    | FlowsUnread
+    | Tick
+)

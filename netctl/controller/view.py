@@ -1,0 +1,221 @@
+"""What the brain knows, as everybody else may read it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface
+from typing import Literal
+
+from netctl.controller.brain import Brain, HostState, SwitchState
+from netctl.controller.planning import Panel
+from netctl.controller.snapshot import (
+    BridgeView,
+    HostView,
+    PortView,
+    Problem,
+    Snapshot,
+    Station,
+    SwitchPort,
+    SwitchView,
+    WireEnd,
+    WireView,
+)
+from netctl.desired.flow import COOKIE
+from netctl.desired.flows import Cable
+from netctl.desired.mac import guest_mac
+from netctl.desired.row import Port, PortState
+from netctl.plan.text import lines
+from netctl.policy import PortRef
+
+LISTED_STEPS = 50
+"""Of a large plan this many lines are published."""
+
+
+def snapshot(brain: Brain) -> Snapshot:
+    """The brain's whole knowledge, immutable."""
+    switches = tuple(
+        SwitchView(dpid, tuple(sorted(switch.ports.values(), key=lambda port: port.number)))
+        for dpid, switch in sorted(brain.switches.items())
+    )
+    hosts = tuple(_host(name, host) for name, host in brain.hosts.items())
+    if brain.panel is None:
+        return Snapshot(brain.revision, brain.policy, hosts, switches=switches)
+    live = {
+        place: (dpid, switch)
+        for dpid, switch in brain.switches.items()
+        if (place := brain.place(dpid)) is not None
+    }
+    wired = {
+        end: cable.name for group in brain.panel.cables.values() for cable in group for end in cable.ends
+    }
+    ports = _ports(brain, brain.panel, live, wired)
+    return Snapshot(
+        revision=brain.revision,
+        policy=brain.policy,
+        hosts=hosts,
+        bridges=tuple(_bridges(brain, brain.panel, live)),
+        ports=tuple(ports.values()),
+        wires=tuple(_wires(brain.panel, live, ports)),
+        switches=switches,
+        stations=tuple(_stations(brain.panel, live, ports)),
+        flow_changes=brain.flow_changes,
+    )
+
+
+Live = dict[tuple[str, str], tuple[int, SwitchState]]
+"""The connected switches of the policy's bridges, with their datapath IDs, by host and bridge."""
+
+
+def _host(name: str, host: HostState) -> HostView:
+    problems = [Problem(str(collision), collision.why) for collision in host.plan.collisions]
+    if not host.connected:
+        problems.append(Problem(host.why))
+    if host.error:
+        problems.append(Problem(host.error))
+    return HostView(name, host.remote or "", host.connected, tuple(problems))
+
+
+def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
+    policy = panel.loaded.policy
+    assert policy is not None
+    views = []
+    for host_name, entry in policy.hosts.items():
+        host = brain.hosts.get(host_name)
+        for name, bridge in entry.bridges.items():
+            dpid: int | None = None
+            pending: list[str] = []
+            problems: list[Problem] = []
+            count = 0
+            if host is not None:
+                if host.observed is not None and name in host.observed.bridges:
+                    dpid = host.observed.bridges[name].dpid
+                steps = [step for step in host.plan.steps if name in (step.item.name, _bridge_of(step.item))]
+                pending += lines(type(host.plan)(tuple(steps)))
+            connected = (host_name, name) in live
+            if connected:
+                switch = live[host_name, name][1]
+                count = sum(found.ours for found in switch.found or ())
+                if switch.found is None:
+                    pending.append("? flows: not read yet")
+                pending += lines(switch.plan)[: len(switch.plan.steps)]
+                problems += [Problem(str(each), each.why) for each in switch.plan.collisions]
+                problems += [Problem(error) for error in switch.errors]
+            if len(pending) > LISTED_STEPS:
+                pending = [*pending[:LISTED_STEPS], f"… {len(pending) - LISTED_STEPS} more"]
+            views.append(
+                BridgeView(
+                    host_name,
+                    name,
+                    bridge.datapath,
+                    bridge.unpatched,
+                    dpid,
+                    connected,
+                    count,
+                    tuple(pending),
+                    tuple(problems),
+                )
+            )
+    return views
+
+
+def _bridge_of(item: object) -> str | None:
+    return item.bridge if isinstance(item, Port) else None
+
+
+def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, str]) -> dict[PortRef, PortView]:
+    views: dict[PortRef, PortView] = {}
+    ours: dict[str, set[str]] = {}
+    refs = {ref: None for ref, _ in panel.ports.all()}
+    for host_name, host in brain.hosts.items():
+        if host.observed is None:
+            continue
+        ours[host_name] = {f.item.name for f in host.observed.rows if f.ours and isinstance(f.item, Port)}
+        for name, state in host.observed.ports.items():
+            if panel.bridge(host_name, state.bridge) is not None and name != state.bridge:
+                refs[PortRef(host_name, state.bridge, name)] = None
+    described: dict[PortRef, SwitchPort] = {}
+    for (host_name, bridge), (_, switch) in live.items():
+        for port in switch.ports.values():
+            described[PortRef(host_name, bridge, port.name)] = port
+    for ref in refs:
+        host = brain.hosts.get(ref.host)
+        port_state: PortState | None = None
+        if host is not None and host.observed is not None:
+            port_state = host.observed.ports.get(ref.port)
+        sp = described.get(ref)
+        error = port_state.error if port_state else None
+        views[ref] = PortView(
+            host=ref.host,
+            bridge=ref.bridge,
+            name=ref.port,
+            number=sp.number if sp else None,
+            mac=sp.mac if sp else (port_state.mac if port_state else None),
+            up=sp.up if sp else None,
+            wire=wired.get(ref),
+            ours=ref.port in ours.get(ref.host, ()),
+            error=error or (None if port_state else "not on the bridge yet"),
+        )
+    return views
+
+
+def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[WireView]:
+    views = []
+    for place, group in panel.cables.items():
+        cookies: set[int] = set()
+        if place in live:
+            installed = live[place][1].found or ()
+            counts: dict[int, int] = {}
+            for found in installed:
+                if found.ours:
+                    counts[found.item.cookie] = counts.get(found.item.cookie, 0) + 1
+            changing = {
+                step.item.cookie for step in live[place][1].plan.steps if step.item.cookie != COOKIE
+            }
+            cookies = {cookie for cookie, count in counts.items() if count >= 2} - changing
+        for cable in group:
+            state, why = _wire_state(cable, place in live, cookies, ports)
+            ends = tuple(WireEnd(end.host, end.bridge, end.port) for end in cable.ends)
+            views.append(WireView(cable.name, (ends[0], ends[1]), state, why, cable.said))
+    return views
+
+
+def _wire_state(
+    cable: Cable, live: bool, installed: set[int], ports: dict[PortRef, PortView]
+) -> tuple[Literal["up", "down", "waiting"], str]:
+    if not live:
+        return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
+    missing = [end for end in cable.ends if ports[end].number is None]
+    if missing:
+        return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
+    if cable.cookie not in installed:
+        return "waiting", "its flows are not in yet"
+    dark = [end.port for end in cable.ends if not ports[end].up]
+    if dark:
+        return "down", f"no carrier at {' and '.join(dark)}"
+    return "up", ""
+
+
+def _stations(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Station]:
+    """The guests that the policy puts behind ports of connected switches."""
+    policy = panel.loaded.policy
+    assert policy is not None
+    stations = []
+    for host_name, entry in policy.hosts.items():
+        for guest_name, guest in entry.guests.items():
+            for nic_name, nic in guest.nics.items():
+                if nic.bridge is None or (host_name, nic.bridge) not in live:
+                    continue
+                name = nic.name or f"{guest_name}-{nic_name}"
+                port = ports.get(PortRef(host_name, nic.bridge, name))
+                if port is None or port.number is None:
+                    continue
+                addresses = [ip_interface(each).ip for each in nic.addresses]
+                stations.append(
+                    Station(
+                        nic.mac or guest_mac(host_name, guest_name, nic_name),
+                        tuple(str(each) for each in addresses if each.version == 4),
+                        tuple(str(each) for each in addresses if each.version == 6),
+                        live[host_name, nic.bridge][0],
+                        name,
+                    )
+                )
+    return stations
