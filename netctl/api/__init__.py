@@ -1,0 +1,1 @@
+"""REST: what the published snapshot looks like from outside."""

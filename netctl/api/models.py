@@ -1,0 +1,204 @@
+"""What each path answers, field by field; the OpenAPI description is made of these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def dpid_text(dpid: int) -> str:
+    """16 lower-case hex digits, as Ryu writes a datapath id (OpenFlow 1.3.5, 7.3.1)."""
+    return f"{dpid:016x}"
+
+
+def _dpid(value: object) -> object:
+    return dpid_text(value) if isinstance(value, int) else value
+
+
+DPID = r"^[0-9a-f]{16}$"
+
+Dpid = Annotated[str, BeforeValidator(_dpid), Field(pattern=DPID, examples=["00000000000000ab"])]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        from_attributes=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Problem(Answer):
+    """Something wrong, with what would put it right."""
+
+    message: str
+    at: str
+    """Where the policy says it, «file:line:col»; empty for a host or a bridge."""
+
+
+class Policy(Answer):
+    """The policy in force, and why a newer one is not."""
+
+    source: str
+    """The path that was asked for: a file or a directory."""
+    files: list[str]
+    digest: str
+    """SHA-256 of the policy in force, hex; empty before the first good one."""
+    since: datetime | None
+    """When it came into force."""
+    refused: list[Problem]
+    """Why the newest version of the files is not in force; empty when it is."""
+
+
+class Host(Answer):
+    """A hypervisor, seen through its Open vSwitch database."""
+
+    name: str
+    ovsdb: str
+    """Where its database is, as the policy says."""
+    connected: bool
+    problems: list[Problem]
+
+
+class Bridge(Answer):
+    host: str
+    name: str
+    datapath: str
+    unpatched: str
+    """What a port without a wire gets."""
+    dpid: Dpid | None
+    """Null until the bridge exists."""
+    connected: bool
+    """Whether its OpenFlow session to this controller is up."""
+    flows: int
+    """Flows of netctl's on the switch as last read or written."""
+    pending: list[str]
+    """What is still to be done, a line for each step, as `netctl plan` prints them."""
+    problems: list[Problem]
+
+
+class Port(Answer):
+    host: str
+    bridge: str
+    name: str
+    number: int | None
+    """The OpenFlow port number; null while the switch has not given one."""
+    mac: str | None
+    up: bool | None
+    """Carrier and administrative state together; null while unknown."""
+    wire: str | None
+    """The wire that ends here."""
+    ours: bool
+    """Whether netctl made the port on the bridge."""
+    error: str | None
+    """What Open vSwitch says is wrong with it."""
+
+
+class WireEnd(Answer):
+    host: str
+    bridge: str
+    port: str
+
+
+class Wire(Answer):
+    name: str
+    ends: Annotated[list[WireEnd], Field(min_length=2, max_length=2)]
+    state: Literal["up", "down", "waiting"]
+    """up: flows are in, both ends have carrier; down: an end has none; waiting: flows are not in yet."""
+    why: str
+    """What a wire that is not up waits for."""
+    said: str
+    """Where the policy asks for it: «file:line:col»."""
+
+
+class WireCount(Answer):
+    """How many wires are in each state."""
+
+    up: int
+    down: int
+    waiting: int
+
+
+class Status(Answer):
+    version: str
+    """netctl's."""
+    engine: str
+    """What runs the controller: Ryu or os-ken, with its version."""
+    uptime: float
+    """Seconds since the start."""
+    revision: int
+    """Grows by one with every published change; starts anew with the controller."""
+    converged: bool
+    """All that the policy asks of Open vSwitch is so (a wire may still be down for want of carrier)."""
+    why: list[str]
+    """What keeps it from being converged; at most 20 lines."""
+    flow_changes: int
+    """Flow modifications sent since the start."""
+    wires: WireCount
+    policy: Policy
+    hosts: list[Host]
+
+
+class Health(Answer):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    ready: Literal[True] = True
+
+
+class ProblemDetails(Answer):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    instance: str
+    """The path that was asked for."""
+    suggestions: list[str] = []
+    """Names close to the one that is unknown."""
+    why: list[str] = []
+    """For /readyz: what keeps the controller from being ready."""
+
+
+class TopologyPort(Answer):
+    """A port as Ryu's topology API writes it."""
+
+    dpid: Dpid
+    port_no: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    hw_addr: str
+    name: str
+
+
+class TopologySwitch(Answer):
+    """A switch as Ryu's topology API writes it."""
+
+    dpid: Dpid
+    ports: list[TopologyPort]
+
+
+class TopologyLink(Answer):
+    """One direction of a cable between two switches, as Ryu's topology API writes it."""
+
+    src: TopologyPort
+    dst: TopologyPort
+
+
+class TopologyHost(Answer):
+    """A host on the network, at the port where it is, as Ryu's topology API writes it."""
+
+    mac: str
+    ipv4: list[str]
+    ipv6: list[str]
+    port: TopologyPort
+
+
+Document = dict[str, Any]
+"""A JSON object that describes itself."""

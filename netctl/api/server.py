@@ -1,0 +1,138 @@
+"""Serves a WSGI application on eventlet; nothing else in netctl.api imports it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import eventlet
+import eventlet.wsgi
+from eventlet.green import socket
+
+from netctl.api.address import bare
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+CONNECTIONS = 128
+"""At one time; few enough that they never take the file descriptors that switches need."""
+REQUEST_SECONDS = 15.0
+"""For a request to be there as a whole, counted from the connection or from the answer before it."""
+STALL_SECONDS = 10.0
+"""For a client to take the next piece of its answer."""
+REST_SECONDS = 1.0
+"""Between a failure to accept (no file descriptor left) and the next try."""
+
+
+class AddressError(Exception):
+    """The address cannot be listened on; says why and what to do."""
+
+
+class _Quiet(logging.LoggerAdapter[logging.Logger]):
+    """eventlet reports each request and each of its steps as info; to an operator they are debugging."""
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.debug(msg, *args, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
+    """HTTP with one deadline over the whole of a request, however slowly its bytes drip in."""
+
+    def handle_one_request(self) -> None:
+        self.deadline = eventlet.Timeout(REQUEST_SECONDS, TimeoutError("request not complete in time"))
+        try:
+            super().handle_one_request()
+        finally:
+            self.deadline.cancel()
+
+    def handle_one_response(self) -> None:
+        self.deadline.cancel()
+        super().handle_one_response()
+
+
+class Server:
+    """A listening server; `close` ends it."""
+
+    def __init__(self, app: WSGIApplication, listener: Any) -> None:
+        self._app = app
+        self._listener = listener
+        self._open = True
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._thread = eventlet.spawn(self._serve)
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def close(self) -> None:
+        """Frees the port and idle connections; answers under way are finished. Harmless when closed."""
+        if not self._open:
+            return
+        self._open = False
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.kill()
+
+    def _serve(self) -> None:
+        while self._open:
+            try:
+                eventlet.wsgi.server(
+                    self._listener.dup(),
+                    self._app,
+                    log=_Quiet(LOG, {}),
+                    protocol=_Protocol,
+                    max_size=CONNECTIONS,
+                    keepalive=REQUEST_SECONDS,
+                    socket_timeout=STALL_SECONDS,
+                    debug=False,
+                )
+            except OSError as error:
+                if self._open:
+                    LOG.warning("REST: cannot take a connection: %s; trying again", error)
+            eventlet.sleep(REST_SECONDS)
+
+
+def serve(app: WSGIApplication, host: str, port: int) -> Server:
+    """Listens at once, serves in a greenthread of its own. Port 0 takes a free one; see `Server.address`.
+
+    Raises AddressError when the address cannot be had.
+    """
+    return Server(app, _listen(bare(host), port))
+
+
+def _listen(host: str, port: int) -> Any:
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise AddressError(f"REST cannot listen on {where}: {error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(CONNECTIONS)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise AddressError(f"REST cannot listen on {where}: {_why(error, port)}") from error
+    return listener
+
+
+def _why(error: Exception, port: int) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.EADDRINUSE:
+        return f"the port is taken (`ss -ltnp sport = :{port}` says by whom); name another one"
+    if code == errno.EADDRNOTAVAIL:
+        return "this machine has no such address (`ip address` lists those it has)"
+    if code == errno.EACCES:
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    return os.strerror(code) if code else str(error)

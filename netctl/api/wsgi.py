@@ -1,0 +1,128 @@
+"""The WSGI application (PEP 3333): one request in, the last published snapshot out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from netctl.api.problem import ProblemError, close_names, shortened
+from netctl.api.routes import ROUTES, Call, Route
+from netctl.controller.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOG = logging.getLogger(__name__)
+
+_MISTAKE = ProblemError(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "netctl made a mistake; the controller's log says which"
+)
+_WHERE = "/openapi.json describes what is here, /api/v1/status says how the controller is"
+
+
+class _Matching(BaseConverter):
+    def __init__(self, url_map: Map, pattern: str) -> None:
+        super().__init__(url_map)
+        self.regex = pattern
+
+
+def _rule(route: Route) -> Rule:
+    def converter(match: re.Match[str]) -> str:
+        pattern = route.parameters[match[1]].pattern
+        return f"<matching({json.dumps(pattern)}):{match[1]}>" if pattern else f"<{match[1]}>"
+
+    return Rule(re.sub(r"\{(\w+)\}", converter, route.path), endpoint=route, methods=["GET"])
+
+
+_MAP = Map(
+    [_rule(route) for route in ROUTES],
+    strict_slashes=True,
+    merge_slashes=False,
+    redirect_defaults=False,
+    converters={"matching": _Matching},
+).bind("")
+
+
+def application(
+    snapshot: Callable[[], Snapshot], *, engine: str, clock: Callable[[], float] = time.monotonic
+) -> WSGIApplication:
+    """The REST API over whatever `snapshot()` returns at each request.
+
+    `engine` is what runs the controller, for people («os-ken 4.2.2»); `clock` tells seconds, for the uptime,
+    which counts from this call. What goes wrong inside is logged and answered with 500.
+    """
+    started = clock()
+    epoch = secrets.token_hex(4)
+
+    def answer(request: Request) -> Response:
+        route, path = _route(request)
+        query = _query(request, route)
+        seen = snapshot()
+        call = Call(seen, engine, clock() - started, path, query)
+        response = Response(route.render(call), content_type="application/json")
+        if route.tagged:
+            response.cache_control.no_cache = True
+            response.set_etag(f"{epoch}-{seen.revision}")
+            response.make_conditional(request)
+        return response
+
+    def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ, populate_request=False, shallow=True)
+        try:
+            response = answer(request)
+        except ProblemError as problem:
+            response = problem.response(request.path)
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            response = _MISTAKE.response(request.path)
+        return response(environ, start_response)
+
+    return respond
+
+
+def _route(request: Request) -> tuple[Route, Mapping[str, str]]:
+    try:
+        route, path = _MAP.match(request.path, method=request.method)
+    except MethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        raise ProblemError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"{shortened(request.method)} is not possible here: this path is only read ({allowed})",
+            headers={"Allow": allowed},
+        ) from None
+    except NotFound:
+        close = close_names(request.path, (route.path for route in ROUTES))
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND,
+            f"there is nothing at {shortened(request.path)}; {_WHERE}",
+            suggestions=close,
+        ) from None
+    return route, path
+
+
+def _query(request: Request, route: Route) -> dict[str, str]:
+    if route.any_query:
+        return {}
+    query: dict[str, str] = {}
+    for name, values in request.args.lists():
+        if name not in route.query:
+            known = f"it has {', '.join(route.query)}" if route.query else "it has none"
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST,
+                f"{route.path} has no query parameter «{shortened(name)}»; {known}",
+                suggestions=close_names(name, route.query),
+            )
+        if len(values) > 1:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"«{name}» is there {len(values)} times; give it once")
+        query[name] = values[0]
+    return query
