@@ -1,0 +1,301 @@
+"""YAML to plain values, and where each of them stands.
+
+The YAML is 1.2's core schema (yaml.org/spec/1.2.2, 10.3): `on` and `yes` are text, and so is 52:54:00:11:22:33.
+Mapping keys are always text. What a policy has no use for and what only harms (tags, merge keys, the same key
+twice, several documents, aliases that multiply) is a problem, not a surprise.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+from netctl.policy.name import shown
+
+MOST_BYTES = 32 * 2**20
+MOST_DEPTH = 32
+MOST_ALIASED = 200_000
+"""Values that aliases may repeat, all together."""
+
+_FILE = 48
+_LINE = 24
+_PLACE = 64
+_LOW = 2**_LINE - 1
+
+_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+}
+
+
+class Place(NamedTuple):
+    file: int
+    line: int
+    col: int
+
+
+class Marks:
+    """Where a mapping or a sequence stands, and what is in it. Places are packed into integers: a large policy has
+    a great many."""
+
+    __slots__ = ("at", "entries", "key")
+
+    def __init__(self, at: int, key: int, entries: dict[str, Mark] | list[Mark]):
+        self.at = at
+        self.key = key
+        """Where its key stands, or 0 when it has none."""
+        self.entries = entries
+
+
+Mark = int | Marks
+"""Of a scalar: its place, and above it (shifted by _PLACE) its key's."""
+
+
+def pack(file: int, line: int, col: int) -> int:
+    return file << _FILE | min(line, _LOW) << _LINE | min(col, _LOW)
+
+
+def unpack(place: int) -> Place:
+    return Place(place >> _FILE, place >> _LINE & _LOW, place & _LOW)
+
+
+def place(mark: Mark, key: bool = False) -> int:
+    """Where a person looks for a value: at its key when it is a mapping or a sequence (or when `key`), else at itself."""
+    if isinstance(mark, int):
+        return mark >> _PLACE if key and mark >> _PLACE else mark & (1 << _PLACE) - 1
+    return mark.key or mark.at
+
+
+@dataclass
+class Document:
+    value: Any = None
+    mark: Mark = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    """Each with its packed place."""
+    broken: bool = False
+    """Whether there is no value to go on with."""
+
+
+def read(data: bytes, file: int) -> Document:
+    """The one document in `data`. Never raises for what is in it."""
+    start = pack(file, 1, 1)
+    if len(data) > MOST_BYTES:
+        return _broken(start, f"the file is larger than {MOST_BYTES // 2**20} MB: split it into several in one directory")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        col = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace").lstrip("\ufeff")) + 1
+        what = "this is a binary file" if b"\0" in data[:4096] else f"byte 0x{data[error.start]:02x} is not UTF-8"
+        return _broken(pack(file, line, col), f"{what}; a policy is YAML, in UTF-8")
+    reader = _Reader(text, file)
+    try:
+        return reader.document()
+    except _Stop as stop:
+        reader.found.problems.append((stop.place, str(stop)))
+    except yaml.reader.ReaderError as error:
+        reader.found.problems.append(_unreadable(text, file, error))
+    except yaml.MarkedYAMLError as error:
+        reader.found.problems.append(_syntax(file, error))
+    except (yaml.YAMLError, ValueError) as error:
+        reader.found.problems.append((start, f"this is not YAML: {error}"))
+    reader.found.broken = True
+    return reader.found
+
+
+class _Stop(Exception):
+    """What nothing can be read after."""
+
+    def __init__(self, place: int, message: str):
+        super().__init__(message)
+        self.place = place
+
+
+class _Anchor(NamedTuple):
+    value: Any
+    mark: Mark
+    size: int
+    height: int
+
+
+class _Reader:
+    """Reads libyaml's events: its nodes would take ten times the time, for tags that are not wanted anyway."""
+
+    def __init__(self, text: str, file: int):
+        self.found = Document()
+        self._next = yaml.CSafeLoader(text).get_event
+        self._file = file << _FILE
+        self._scalars: dict[str, Any] = dict(_WORDS)
+        self._texts: dict[str, str] = {}
+        self._anchors: dict[str, _Anchor | None] = {}
+        """None while the value is being read."""
+        self._size = 0
+        self._aliased = 0
+        self._height = 0
+        """The deepest level below any value finished since last set to 0."""
+
+    def document(self) -> Document:
+        self._next()
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
+        version = getattr(event, "version", None)
+        if version is not None and tuple(version) != (1, 2):
+            self._problem(event, "this file says it is another YAML; a policy is YAML 1.2: take the %YAML line out")
+        self.found.value, self.found.mark = self._node(self._next(), 0, 0)
+        self._next()
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise _Stop(
+                self._at(event),
+                "a second document starts here; a policy is one document in each file: "
+                "put this one in a file of its own, in the same directory",
+            )
+        if self.found.value is None and not self.found.problems:
+            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
+        return self.found
+
+    def _at(self, event: Any) -> int:
+        mark = event.start_mark
+        return self._file | min(mark.line + 1, _LOW) << _LINE | min(mark.column + 1, _LOW)
+
+    def _problem(self, event: Any, message: str) -> None:
+        self.found.problems.append((self._at(event), message))
+
+    def _node(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:
+        if type(event) is yaml.AliasEvent:
+            return self._alias(event, key, depth)
+        self._size += 1
+        if event.tag is not None:
+            self._problem(event, f"the tag {shown(event.tag)} has no meaning in a policy; put text in quotes instead")
+        anchor = event.anchor
+        if anchor is None:
+            return self._value(event, key, depth)
+        before, outer = self._size, self._height
+        self._anchors[anchor] = None
+        self._height = depth
+        value, mark = self._value(event, key, depth)
+        self._anchors[anchor] = _Anchor(value, mark, self._size - before + 1, self._height - depth)
+        self._height = max(outer, self._height)
+        return value, mark
+
+    def _value(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:
+        mark = event.start_mark
+        at = self._file | min(mark.line + 1, _LOW) << _LINE | min(mark.column + 1, _LOW)
+        if type(event) is yaml.ScalarEvent:
+            return (
+                self._plain(event.value) if event.implicit[0] else self._texts.setdefault(event.value, event.value)
+            ), key << _PLACE | at
+        depth += 1
+        self._deeper(event, depth)
+        if type(event) is yaml.MappingStartEvent:
+            return self._mapping(at, key, depth)
+        values: list[Any] = []
+        marks: list[Mark] = []
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            each, mark = self._node(event, 0, depth)
+            values.append(each)
+            marks.append(mark)
+        return values, Marks(at, key, marks)
+
+    def _deeper(self, event: Any, depth: int) -> None:
+        if depth > MOST_DEPTH:
+            raise _Stop(self._at(event), f"this is nested more than {MOST_DEPTH} levels deep; no policy is")
+        self._height = max(self._height, depth)
+
+    def _mapping(self, at: int, own_key: int, depth: int) -> tuple[Any, Mark]:
+        values: dict[str, Any] = {}
+        marks: dict[str, Mark] = {}
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            if type(event) is not yaml.ScalarEvent:
+                self._problem(event, "a key must be plain text: a name, followed by a colon")
+                self._node(event, 0, depth)
+                self._node(self._next(), 0, depth)
+                continue
+            if event.tag is not None or event.anchor is not None:
+                self._problem(event, "a key must be plain text, without a tag or an anchor")
+            key = self._texts.setdefault(event.value, event.value)
+            key_at = self._at(event)
+            plain = event.implicit[0]
+            value, mark = self._node(self._next(), key_at, depth)
+            if key == "<<" and plain:
+                self.found.problems.append(
+                    (key_at, "merge keys (<<) are not YAML 1.2; write the keys out, or give a whole value by its alias")
+                )
+            elif key in values:
+                first = unpack(place(marks[key], key=True))
+                self.found.problems.append(
+                    (key_at, f"{shown(key)} is here twice; the first is in line {first.line}: take one out")
+                )
+            else:
+                values[key] = value
+                marks[key] = mark
+        return values, Marks(at, own_key, marks)
+
+    def _alias(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:
+        name = event.anchor
+        if name not in self._anchors:
+            raise _Stop(self._at(event), f"nothing above is anchored as &{name[:60]}")
+        anchor = self._anchors[name]
+        if anchor is None:
+            raise _Stop(self._at(event), f"*{name[:60]} would contain itself")
+        self._size += anchor.size
+        self._aliased += anchor.size
+        if self._aliased > MOST_ALIASED:
+            raise _Stop(
+                self._at(event),
+                f"with this alias, aliases repeat more than {MOST_ALIASED} values; write out what is meant",
+            )
+        self._deeper(event, depth + anchor.height)
+        at = self._at(event)
+        if isinstance(anchor.mark, Marks):
+            return anchor.value, Marks(at, key, anchor.mark.entries)
+        return anchor.value, key << _PLACE | at
+
+    def _plain(self, text: str) -> Any:
+        known = self._scalars.get(text, self)
+        if known is not self:
+            return known
+        value: Any = text
+        if _INT.fullmatch(text):
+            value = int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10)
+        elif _FLOAT.fullmatch(text):
+            value = float(text)
+        self._scalars[text] = value
+        return value
+
+
+def _broken(place: int, message: str) -> Document:
+    return Document(problems=[(place, message)], broken=True)
+
+
+def _unreadable(text: str, file: int, error: yaml.reader.ReaderError) -> tuple[int, str]:
+    """Where libyaml's character is: it counts bytes or characters as it pleases, so look for it."""
+    code = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "\0")
+    where = text.find(chr(code)) if 0 <= code < 0x110000 else -1
+    where = max(where, 0)
+    line = text.count("\n", 0, where) + 1
+    col = where - text.rfind("\n", 0, where)
+    what = "this is a binary file" if code == 0 else f"the character U+{code:04X} cannot be in YAML"
+    return pack(file, line, col), f"{what}; a policy is YAML, in UTF-8"
+
+
+def _syntax(file: int, error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    mark = error.problem_mark or error.context_mark
+    at = pack(file, mark.line + 1, mark.column + 1) if mark else pack(file, 1, 1)
+    problem = error.problem or "something is wrong here"
+    if "\\t" in problem or "cannot start any token" in problem:
+        problem += " (a tab? YAML is indented by spaces; text that starts so goes in quotes)"
+    context = f" {error.context}" if error.context else ""
+    if error.context_mark and error.problem_mark and error.context_mark.line != error.problem_mark.line:
+        context += f" that starts in line {error.context_mark.line + 1}"
+    return at, f"this is not YAML: {problem}{context}"

@@ -1,0 +1,143 @@
+"""What things may be called, and how addresses are written: text in, the same text in one form out, or ValueError."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_interface, ip_network
+
+IFNAMSIZ = 15
+"""Bytes in the name of a Linux network device, without the closing zero (linux/if.h says 16 with it)."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_WIRE = re.compile(r"[!-.0-~]{1,64}", re.ASCII)
+_DEVICE = re.compile(r"[!-~]+", re.ASCII)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_SYSCTL = re.compile(r"[a-z0-9_]+([./][A-Za-z0-9_@:-]+)+", re.ASCII)
+
+
+def device_name(text: str) -> str:
+    """The name of a network device, by the kernel's own rule (dev_valid_name) and, so that it stays readable in
+    commands, only visible ASCII and no `%`, which the kernel replaces by a number."""
+    if not text:
+        raise ValueError("the name of a network device cannot be empty")
+    if len(text.encode(errors="replace")) > IFNAMSIZ:
+        raise ValueError(
+            f"{shown(text)} has {len(text.encode(errors='replace'))} characters; "
+            f"Linux takes at most {IFNAMSIZ} in the name of a network device"
+        )
+    if text in (".", ".."):
+        raise ValueError(f"{shown(text)} cannot be the name of a network device")
+    bad = sorted({each for each in text if not _DEVICE.fullmatch(each) or each in "/:%"})
+    if bad:
+        raise ValueError(
+            f"{shown(text)} cannot be the name of a network device: {', '.join(map(shown, bad))} "
+            "is not allowed; write letters, digits, '-', '_' and '.'"
+        )
+    return text
+
+
+def plain_name(text: str) -> str:
+    """The name of a host, guest, namespace or queue."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} cannot be a name here: write letters, digits, '-', '_' and '.', "
+            "a letter, digit or '_' first, at most 63"
+        )
+    return text
+
+
+def wire_name(text: str) -> str:
+    if not _WIRE.fullmatch(text):
+        raise ValueError(f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'")
+    return text
+
+
+def mac(text: str) -> str:
+    """A unicast MAC in lower case."""
+    lower = text.lower()
+    if not _MAC.fullmatch(lower):
+        raise ValueError(f"{shown(text)} is not a MAC address: write six pairs of hex digits, such as 52:54:00:84:e3:62")
+    if lower == "ff:ff:ff:ff:ff:ff":
+        raise ValueError("ff:ff:ff:ff:ff:ff is the broadcast address; a device needs a unicast MAC")
+    if lower == "00:00:00:00:00:00":
+        raise ValueError("00:00:00:00:00:00 is no device's address; leave mac out to get one")
+    if int(lower[:2], 16) & 1:
+        right = f"{int(lower[:2], 16) & 0xFE:02x}{lower[2:]}"
+        raise ValueError(
+            f"{lower} is a multicast address (its first octet is odd); "
+            f"a device needs a unicast MAC, such as {right}"
+        )
+    return lower
+
+
+def interface(text: str) -> str:
+    """An address with its prefix length, IPv4 or IPv6."""
+    if "/" not in text:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            pass
+        else:
+            most = 24 if address.version == 4 else 64
+            raise ValueError(f"{shown(text)} needs its prefix length, such as {address}/{most}")
+    try:
+        parsed = ip_interface(text)
+    except ValueError:
+        raise ValueError(
+            f"{shown(text)} is not an address with a prefix length, such as 10.120.1.11/24 or fd00::1/64"
+        ) from None
+    if parsed.ip.is_multicast:
+        raise ValueError(f"{shown(text)} is a multicast address; a device needs a unicast one")
+    if parsed.ip.is_unspecified:
+        raise ValueError(f"{shown(text)} is no device's address")
+    if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.broadcast_address:
+        raise ValueError(f"{shown(text)} is the broadcast address of {parsed.network}")
+    if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.network_address:
+        raise ValueError(f"{shown(text)} is the network {parsed.network} itself; a device needs an address in it")
+    return str(parsed)
+
+
+def address(text: str) -> str:
+    """An IPv4 or IPv6 address without prefix length."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not an IP address, such as 192.168.1.254 or fd00::1") from None
+
+
+def network(text: str) -> str:
+    """An address or a network."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not an address or network, such as 10.0.0.0/8") from None
+
+
+def sysctl(text: str) -> str:
+    if not _SYSCTL.fullmatch(text) or ".." in text:
+        raise ValueError(f"{shown(text)} is not the name of a kernel setting, such as net.ipv4.ip_forward")
+    return text
+
+
+def ovsdb(text: str) -> str:
+    """A way to an ovsdb-server: unix:PATH, tcp:ADDR:PORT or ssl:ADDR:PORT (ovsdb(7))."""
+    scheme, _, rest = text.partition(":")
+    if scheme == "unix" and rest.startswith("/") and "\0" not in rest:
+        return text
+    if scheme in ("tcp", "ssl"):
+        where, _, port = rest.rpartition(":")
+        bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%a-z]+)\]", where)
+        named = re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", where)
+        number = port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
+        if number and (bracketed or named):
+            return text
+    raise ValueError(
+        f"{shown(text)} is not a way to an Open vSwitch database: write unix:/path/to/db.sock, "
+        "tcp:ADDRESS:6640 or ssl:ADDRESS:6640 (an IPv6 address in brackets)"
+    )
+
+
+def shown(text: str) -> str:
+    """What somebody wrote, quoted, short, and on one line."""
+    cut = text if len(text) <= 60 else text[:57] + "..."
+    return "'" + "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut) + "'"

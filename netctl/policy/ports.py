@@ -1,0 +1,164 @@
+"""Every port that a policy has, and which one a wire's end means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from netctl.policy.model import MacvtapNic, Policy, TapNic, VethNic
+from netctl.policy.name import device_name, shown
+
+Path = tuple[str | int, ...]
+"""The way to a value from the top of a policy, e.g. ("hosts", "hv1", "bridges", "ovbr0")."""
+
+
+@dataclass(frozen=True, order=True)
+class PortRef:
+    """A port of an Open vSwitch bridge of a host."""
+
+    host: str
+    bridge: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.bridge}/{self.port}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Where a port comes from."""
+
+    path: Path
+    nic: TapNic | VethNic | MacvtapNic | None = None
+    """The guest's NIC whose host side it is."""
+    guest: str | None = None
+
+
+class PortError(Exception):
+    """A wire's end that means no port; the message says what would."""
+
+
+class UnknownPort(PortError):
+    pass
+
+
+class AmbiguousPort(PortError):
+    def __init__(self, spec: str, candidates: list[PortRef]):
+        super().__init__(f"{shown(spec)} can be any of {', '.join(map(str, candidates))}: write which")
+        self.candidates = tuple(candidates)
+
+
+class Ports:
+    """The ports of a policy: those of its bridges and guests (`declared`), and those that only a wire or a tap
+    names, with their bridge (`implied`)."""
+
+    def __init__(self, policy: Policy):
+        self.declared: dict[PortRef, Declared] = {}
+        self.implied: dict[PortRef, Path] = {}
+        self._bridges: dict[str, list[str]] = {}
+        """The hosts that have a bridge of that name."""
+        self._hosts = set(policy.hosts)
+        self._named: dict[str, list[PortRef]] = {}
+        for host_name, host in policy.hosts.items():
+            for bridge in host.bridges:
+                self._bridges.setdefault(bridge, []).append(host_name)
+            for ref, declared in _declared(policy, host_name):
+                if ref not in self.declared:
+                    self.declared[ref] = declared
+                    self._named.setdefault(ref.port, []).append(ref)
+        for path, spec in specs(policy):
+            if "/" in spec:
+                try:
+                    ref = self.resolve(spec)
+                except PortError:
+                    continue
+                if ref not in self.declared:
+                    self.implied.setdefault(ref, path)
+
+    def all(self) -> Iterator[tuple[PortRef, Path]]:
+        """Every port, declared and implied, with where the policy asks for it."""
+        for ref, declared in self.declared.items():
+            yield ref, declared.path
+        yield from self.implied.items()
+
+    def resolve(self, spec: str) -> PortRef:
+        """The port that `spec` means: [host/[bridge/]]port. Raises PortError."""
+        parts = spec.split("/")
+        if len(parts) == 1:
+            found = self._named.get(spec, ())
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise AmbiguousPort(spec, sorted(found))
+            raise UnknownPort(
+                f"no port is called {shown(spec)}{self._suggest(spec, self._named)}; "
+                "a port that the policy does not declare is written bridge/port"
+            )
+        if len(parts) > 3 or not all(parts):
+            raise UnknownPort(f"{shown(spec)} is not a port: write port, bridge/port or host/bridge/port")
+        if len(parts) == 3:
+            host, bridge, port = parts
+            if host not in self._hosts:
+                raise UnknownPort(f"no host is called {shown(host)}{self._suggest(host, self._hosts)}")
+            if host not in self._bridges.get(bridge, ()):
+                known = [each for each, hosts in self._bridges.items() if host in hosts]
+                raise UnknownPort(f"host {host} has no bridge {shown(bridge)}{self._suggest(bridge, known)}")
+            return _ref(host, bridge, port)
+        return self._resolve_pair(spec, parts[0], parts[1])
+
+    def _resolve_pair(self, spec: str, first: str, port: str) -> PortRef:
+        named = self._named.get(port, ())
+        declared = [ref for ref in named if first in (ref.bridge, ref.host)]
+        if len(declared) == 1:
+            return declared[0]
+        if declared:
+            raise AmbiguousPort(spec, sorted(declared))
+        hosts = self._bridges.get(first, ())
+        if len(hosts) == 1:
+            return _ref(hosts[0], first, port)
+        if hosts:
+            raise AmbiguousPort(spec, [PortRef(host, first, port) for host in sorted(hosts)])
+        if first in self._hosts:
+            here = [each for each, refs in self._named.items() if any(ref.host == first for ref in refs)]
+            raise UnknownPort(
+                f"host {first} has no port {shown(port)}{self._suggest(port, here)}; "
+                f"a port that the policy does not declare is written {first}/bridge/port"
+            )
+        known = [*self._bridges, *self._hosts]
+        raise UnknownPort(f"no bridge is called {shown(first)}{self._suggest(first, known)}")
+
+    @staticmethod
+    def _suggest(word: str, known: object) -> str:
+        near = get_close_matches(word[:64], list(known), n=1)  # type: ignore[call-overload]
+        return f"; did you mean {shown(near[0])}?" if near else ""
+
+
+def specs(policy: Policy) -> Iterator[tuple[Path, str]]:
+    """Every mention of a port by a wire or a tap, and where."""
+    for number, wire in enumerate(policy.wires):
+        for end, each in enumerate(wire.ends):
+            yield ("wires", number, "ends", end), each.port
+    for number, tap in enumerate(policy.taps):
+        yield ("taps", number, "to"), tap.to
+
+
+def _ref(host: str, bridge: str, port: str) -> PortRef:
+    try:
+        return PortRef(host, bridge, device_name(port))
+    except ValueError as error:
+        raise UnknownPort(str(error)) from None
+
+
+def _declared(policy: Policy, host_name: str) -> Iterator[tuple[PortRef, Declared]]:
+    host = policy.hosts[host_name]
+    for bridge_name, bridge in host.bridges.items():
+        for number, port in enumerate(bridge.ports):
+            path: Path = ("hosts", host_name, "bridges", bridge_name, "ports", number)
+            yield PortRef(host_name, bridge_name, port.name), Declared(path)
+    for guest_name, guest in host.guests.items():
+        for nic_name, nic in guest.nics.items():
+            if nic.bridge is not None:
+                path = ("hosts", host_name, "guests", guest_name, "nics", nic_name)
+                name = nic.name or f"{guest_name}-{nic_name}"
+                yield PortRef(host_name, nic.bridge, name), Declared(path, nic, guest_name)
