@@ -28,6 +28,10 @@ class Bridge:
     controller: str | None
     """The target of its Controller row, e.g. «tcp:127.0.0.1:6653»; None to leave alone what is there."""
     protocols: tuple[str, ...] = ("OpenFlow13",)
+    """In alphabetical order."""
+    fail_mode: str = "secure"
+    """"secure", or what somebody made of it: changing it wipes the flows of the bridge."""
+    disable_in_band: bool = True
 
     fixed: ClassVar[frozenset[str]] = frozenset({"datapath_type"})
 
@@ -38,9 +42,9 @@ class Bridge:
     def facts(self) -> Mapping[str, Value]:
         facts: dict[str, Value] = {
             "datapath_type": self.datapath,
-            "fail_mode": "secure",
+            "fail_mode": self.fail_mode,
             "protocols": self.protocols,
-            "disable_in_band": True,
+            "disable_in_band": self.disable_in_band,
         }
         if self.controller is not None:
             facts["controller"] = self.controller

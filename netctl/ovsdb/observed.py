@@ -1,0 +1,67 @@
+"""Database rows as the rows of netctl's plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netctl.desired.row import MARK, Bridge, BridgeState, Observed, Port, PortState, Row
+from netctl.plan import Found
+
+
+def observed(tables: Any, host: str) -> Observed:
+    """What the replica `tables` holds, in the order of names. Rows with the mark of `host` are ours.
+
+    A bridge's port of its own name is part of the bridge. A port that is more than one device of the host (a
+    bond, a tunnel, an internal port) is somebody else's, whatever its mark.
+    """
+    rows: list[Found[Row]] = []
+    bridges: dict[str, BridgeState] = {}
+    ports: dict[str, PortState] = {}
+    for row in sorted(tables["Bridge"].rows.values(), key=lambda row: str(row.name)):
+        name: str = row.name
+        controllers = row.controller
+        bridge = Bridge(
+            name,
+            row.datapath_type or "system",
+            ",".join(sorted(each.target for each in controllers)) or None,
+            tuple(sorted(row.protocols)),
+            fail_mode=first(row.fail_mode) or "standalone",
+            disable_in_band=row.other_config.get("disable-in-band") == "true",
+        )
+        rows.append(Found(bridge, row.external_ids.get(MARK) == host))
+        dpid = first(row.datapath_id)
+        bridges[name] = BridgeState(
+            None if dpid is None else int(dpid, 16), any(each.is_connected for each in controllers)
+        )
+        for port in sorted(row.ports, key=lambda port: str(port.name)):
+            if port.name == name:
+                continue
+            interfaces = port.interfaces
+            plain = len(interfaces) == 1 and interfaces[0].type in ("", "system")
+            rows.append(
+                Found(Port(name, port.name, first(port.tag)), plain and port.external_ids.get(MARK) == host)
+            )
+            ports[port.name] = state(name, interfaces)
+    return Observed(tuple(rows), bridges, ports)
+
+
+def state(bridge: str, interfaces: list[Any]) -> PortState:
+    """A port's state is its interface's; one that has several has no OpenFlow number of its own."""
+    if len(interfaces) != 1:
+        return PortState(bridge)
+    interface = interfaces[0]
+    ofport = first(interface.ofport)
+    link = first(interface.link_state)
+    return PortState(
+        bridge,
+        ofport if ofport is not None and ofport > 0 else None,
+        first(interface.error),
+        first(interface.ifindex),
+        None if link is None else link == "up",
+        first(interface.mac_in_use),
+    )
+
+
+def first(values: list[Any]) -> Any:
+    """The value of an optional column, which OVSDB keeps as a set of at most one."""
+    return values[0] if values else None

@@ -1,0 +1,191 @@
+"""The steps of a plan as one database transaction (RFC 7047, 4.1.3): all of it happens, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ovs.db.idl import Transaction
+
+from netctl.desired.dpid import dpid
+from netctl.desired.row import MARK, Bridge, Port, Row
+from netctl.plan import Step
+
+CONTROLLER = {"connection_mode": "out-of-band", "max_backoff": 1000, "inactivity_probe": 5000}
+"""Columns of every Controller row, in milliseconds: a controller that comes back is found within a second."""
+
+QUEUE = "512"
+"""Packet-ins that a bridge keeps for a slow controller; 512 is the most that it can."""
+
+
+class Refused(Exception):
+    """A step does not fit what is in the database now; the message names the step."""
+
+
+class Writer:
+    """Writes steps into an open transaction.
+
+    Sets that others write too (the bridges of the switch, the ports of a bridge, other_config) are mutated
+    and never assigned, so that a port that libvirt adds at the same moment is not lost.
+    """
+
+    def __init__(self, txn: Transaction, tables: Any, host: str) -> None:
+        self.txn = txn
+        self.tables = tables
+        self.host = host
+        roots = tables["Open_vSwitch"].rows.values()
+        self.root: Any = next(iter(roots), None)
+        self.new_root = self.root is None
+        if self.new_root:
+            self.root = txn.insert(tables["Open_vSwitch"])
+        self.bridges: dict[str, Any] = {row.name: row for row in tables["Bridge"].rows.values()}
+        self.interfaces: dict[str, Any] = {row.name: row for row in tables["Interface"].rows.values()}
+        self.parents: dict[str, tuple[Any, Any]] = {
+            port.name: (bridge, port) for bridge in self.bridges.values() for port in bridge.ports
+        }
+        self.created: dict[str, list[Any]] = {}
+        self.new_bridges: list[Any] = []
+
+    def write(self, steps: Iterable[Step[Row]]) -> None:
+        """All of `steps`. Raises Refused."""
+        for step in steps:
+            try:
+                self.step(step)
+            except Refused as reason:
+                raise Refused(f"{step.verb} {step.key[0]} {'/'.join(step.key[1:])}: {reason}") from None
+        for name, ports in self.created.items():
+            self.bridges[name].ports = ports
+        if self.new_root and self.new_bridges:
+            self.root.bridges = self.new_bridges
+        self.root.increment("next_cfg")
+
+    def step(self, step: Step[Row]) -> None:
+        item = step.item
+        if isinstance(item, Bridge):
+            if step.verb == "add":
+                self.add_bridge(item)
+            elif step.verb == "remove":
+                self.remove_bridge(item.name)
+            else:
+                self.change_bridge(item, {change.fact for change in step.changes})
+        elif step.verb == "change":
+            _, row = self.port(item.name)
+            row.tag = tags(item)
+        else:
+            if step.verb != "add":
+                self.remove_port(item.name)
+            if step.verb != "remove":
+                self.add_port(item)
+
+    def add_bridge(self, bridge: Bridge) -> None:
+        if bridge.name in self.bridges:
+            raise Refused("there is a bridge of this name already")
+        row = self.insert("Bridge", name=bridge.name, datapath_type=datapath_type(bridge))
+        row.fail_mode = [bridge.fail_mode]
+        row.protocols = list(bridge.protocols)
+        row.other_config = {
+            "disable-in-band": "true" if bridge.disable_in_band else "false",
+            "datapath-id": f"{dpid(self.host, bridge.name):016x}",
+            "controller-queue-size": QUEUE,
+        }
+        if bridge.controller is not None:
+            row.controller = [self.insert("Controller", target=bridge.controller, **CONTROLLER)]
+        self.bridges[bridge.name] = row
+        self.created[bridge.name] = []
+        self.attach(row, bridge.name, "internal")
+        if self.new_root:
+            self.new_bridges.append(row)
+        else:
+            self.root.addvalue("bridges", row)
+
+    def remove_bridge(self, name: str) -> None:
+        """The rows below it are collected by the server."""
+        row = self.bridge(name)
+        for port in row.ports:
+            self.forget(port)
+        self.root.delvalue("bridges", row)
+        del self.bridges[name]
+
+    def change_bridge(self, bridge: Bridge, facts: set[str]) -> None:
+        """In place, even the datapath type: the row keeps its ports, the switch builds what it must anew.
+
+        The datapath's ID is then wiped, so that it is back only where that went well.
+        """
+        row = self.bridge(bridge.name)
+        if "datapath_type" in facts:
+            row.datapath_type = datapath_type(bridge)
+            row.datapath_id = []
+        if "fail_mode" in facts:
+            row.fail_mode = [bridge.fail_mode]
+        if "protocols" in facts:
+            row.protocols = list(bridge.protocols)
+        if "disable_in_band" in facts:
+            row.setkey("other_config", "disable-in-band", "true" if bridge.disable_in_band else "false")
+        if "controller" in facts:
+            row.controller = [self.insert("Controller", target=bridge.controller, **CONTROLLER)]
+
+    def add_port(self, port: Port) -> None:
+        if port.name in self.interfaces:
+            where = next(
+                (
+                    f"port {each.name} of bridge {bridge.name}"
+                    for bridge, each in self.parents.values()
+                    if any(interface.name == port.name for interface in each.interfaces)
+                ),
+                "another port",
+            )
+            raise Refused(f"{where} has an interface of this name already")
+        row = self.attach(self.bridge(port.bridge), port.name, "")
+        row.tag = tags(port)
+
+    def remove_port(self, name: str) -> None:
+        bridge, row = self.port(name)
+        bridge.delvalue("ports", row)
+        self.forget(row)
+
+    def attach(self, bridge: Any, name: str, kind: str) -> Any:
+        """A Port row with its one Interface row, on `bridge`."""
+        interface = self.insert("Interface", name=name, type=kind)
+        port = self.insert("Port", name=name, interfaces=[interface])
+        self.interfaces[name] = interface
+        self.parents[name] = (bridge, port)
+        if bridge.name in self.created:
+            self.created[bridge.name].append(port)
+        else:
+            bridge.addvalue("ports", port)
+        return port
+
+    def insert(self, table: str, **columns: Any) -> Any:
+        row = self.txn.insert(self.tables[table])
+        for column, value in columns.items():
+            setattr(row, column, value)
+        row.external_ids = {MARK: self.host}
+        return row
+
+    def bridge(self, name: str) -> Any:
+        row = self.bridges.get(name)
+        if row is None:
+            raise Refused(f"there is no bridge {name}")
+        return row
+
+    def port(self, name: str) -> tuple[Any, Any]:
+        """The rows of a port's bridge and of the port."""
+        found = self.parents.get(name)
+        if found is None:
+            raise Refused("it is gone")
+        return found
+
+    def forget(self, port: Any) -> None:
+        """Its names are free for later steps of the same transaction."""
+        for interface in port.interfaces:
+            self.interfaces.pop(interface.name, None)
+        self.parents.pop(port.name, None)
+
+
+def datapath_type(bridge: Bridge) -> str:
+    """The column's value; "" and "system" mean the same."""
+    return "" if bridge.datapath == "system" else bridge.datapath
+
+
+def tags(port: Port) -> list[int]:
+    return [] if port.tag is None else [port.tag]
