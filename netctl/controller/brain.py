@@ -88,7 +88,9 @@ class SwitchState:
 
     ports: dict[int, SwitchPort]
     found: tuple[Found[Flow], ...] | None = None
-    """None until the flows were read."""
+    """As last read; None until then."""
+    unread: bool = True
+    """`found` may not be what is there: it has to be read before anything is decided."""
     plan: Plan[Flow] = field(default_factory=Plan)
     dirty: bool = True
     busy: bool = False
@@ -232,11 +234,12 @@ class Brain:
             return []
         switch.busy, switch.dirty = False, True
         if isinstance(event, FlowsRead):
-            switch.found, switch.read_at = event.found, self.now
+            switch.found, switch.unread, switch.read_at = event.found, False, self.now
             return self._verify(event.dpid, switch)
+        switch.unread = True
         if isinstance(event, FlowsChanged):
             self.flow_changes += event.sent
-            switch.found, switch.errors = None, event.errors
+            switch.errors = event.errors
         else:
             switch.errors, switch.sent = (event.why,), ()
         if switch.errors:
@@ -288,10 +291,10 @@ class Brain:
         host, bridge = place
         waiting = self.now < switch.retry.until
         stale = self.now - switch.read_at >= CHECK_SECONDS
-        if (switch.found is None or stale) and not waiting:
+        if (switch.unread or stale) and not waiting:
             switch.busy = True
             return [ReadFlows(dpid, bridge)]
-        if switch.found is None:
+        if switch.found is None or switch.unread:
             return []
         observed = self.hosts[host].observed
         assert observed is not None
@@ -299,7 +302,10 @@ class Brain:
             switch.plan = plan_flows(panel, host, bridge, switch.numbers, observed, switch.found)
             switch.dirty = False
             self.hosts[host].dirty = True
-        if not switch.plan.steps or waiting:
+        if not switch.plan.steps:
+            switch.errors = ()
+            return []
+        if waiting:
             return []
         switch.busy, switch.sent = True, switch.plan.steps
         return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]

@@ -1,0 +1,328 @@
+"""What `ryu-manager netctl.app` loads: the Ryu application, a thin shell around `netctl.controller.brain`.
+
+Everything that happens becomes an event in one queue; one greenthread takes the events to the brain, carries out
+its commands and publishes what everybody else reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from netctl.api.address import refuse_address
+from netctl.api.server import Server, serve
+from netctl.api.wsgi import application
+from netctl.controller import view
+from netctl.controller.brain import Brain
+from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.events import (
+    Event,
+    FlowsChanged,
+    FlowsRead,
+    FlowsUnread,
+    HostLost,
+    HostSeen,
+    PolicyRead,
+    PortGone,
+    PortSeen,
+    RowsApplied,
+    SwitchDown,
+    SwitchUp,
+    Tick,
+)
+from netctl.controller.snapshot import Snapshot
+from netctl.desired.row import Row
+from netctl.openflow import engine, port, session
+from netctl.openflow.frame import DecodeError
+from netctl.ovsdb.database import Database
+from netctl.ovsdb.remote import BadRemote, default_remote
+from netctl.plan import Plan
+from netctl.policy.source import FileSource, find
+from netctl.rundir import remove_pid, write_pid
+
+LOG = logging.getLogger("netctl")
+
+POLICY_SECONDS = 0.1
+"""How often the policy's files are looked at."""
+PUBLISH_SECONDS = 0.05
+"""How long after a change the snapshot is published, so that a burst is published once."""
+ANSWER_SECONDS = 10.0
+"""How long a switch has to answer."""
+DATABASE_SECONDS = 10.0
+"""How long Open vSwitch has to act on a transaction."""
+
+
+class Session:
+    """One connection of a switch, and what netctl asked of it."""
+
+    def __init__(self, switch: engine.Switch, dpid: int) -> None:
+        self.switch = switch
+        self.dpid = dpid
+        self.exchange = session.Exchange("")
+        self.deadline: float | None = None
+        self.reading = False
+
+    def ask(self, bridge: str, data: Callable[[session.Exchange], bytes], reading: bool) -> None:
+        self.exchange.bridge = bridge
+        self.reading = reading
+        self.deadline = time.monotonic() + ANSWER_SECONDS
+        self.switch.send(data(self.exchange))
+
+    def failed(self, why: str) -> Event:
+        self.deadline = None
+        return FlowsUnread(self.dpid, why) if self.reading else FlowsChanged(self.dpid, 0, (why,))
+
+    def feed(self, message: bytes) -> list[Event]:
+        events: list[Event] = []
+        for result in self.exchange.feed(message):
+            if isinstance(result, session.Send):
+                self.deadline = time.monotonic() + ANSWER_SECONDS
+                self.switch.send(result.data)
+                continue
+            if isinstance(result, session.Failed):
+                events.append(self.failed(result.why))
+                continue
+            self.deadline = None
+            if isinstance(result, session.FlowsRead):
+                events.append(FlowsRead(self.dpid, result.found))
+            else:
+                errors = tuple(
+                    f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text
+                    for refusal in result.errors
+                )
+                events.append(FlowsChanged(self.dpid, result.count, errors))
+        return events
+
+
+class Watcher:
+    """One host's database, in a greenthread of its own."""
+
+    def __init__(
+        self, host: str, remote: str, target: Callable[[Database], str], put: Callable[[Event], None]
+    ) -> None:
+        self.host = host
+        self.target = target
+        self.put = put
+        self.database = Database(remote, host)
+        self.plans: list[Plan[Row]] = []
+        self.open = True
+
+    def apply(self, plan: Plan[Row]) -> None:
+        self.plans.append(plan)
+        self.database.wake()
+
+    def close(self) -> None:
+        self.open = False
+        self.database.wake()
+
+    def run(self) -> None:
+        while self.open:
+            try:
+                self._turn()
+            except Exception as error:
+                LOG.exception("host %s: the database connection failed", self.host)
+                self.put(HostLost(self.host, f"{error}"))
+                engine.hub.sleep(1)
+        self.database.close()
+
+    def _turn(self) -> None:
+        if self.plans:
+            outcome = self.database.apply(self.plans.pop(0), DATABASE_SECONDS)
+            self._tell()
+            self.put(RowsApplied(self.host, outcome.error))
+        elif self.database.wait(60):
+            self._tell()
+
+    def _tell(self) -> None:
+        database = self.database
+        if not database.connected:
+            self.put(HostLost(self.host, database.error))
+        elif database.warning:
+            self.put(HostLost(self.host, database.warning))
+        else:
+            self.put(HostSeen(self.host, database.observe(), self.target(database)))
+
+
+class Netctl(engine.App):
+    """The controller."""
+
+    OFP_VERSIONS = (engine.ofproto_v1_3.OFP_VERSION,)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.source = FileSource(find(None, engine.CONF.netctl.policy))
+        self.brain = Brain(str(self.source.path))
+        self.published = view.snapshot(self.brain)
+        self.queue = engine.hub.Queue()
+        self.sessions: dict[int, Session] = {}
+        self.watchers: dict[str, Watcher] = {}
+        self.server: Server | None = None
+        self.publish_at: float | None = None
+
+    def start(self) -> Any:
+        thread = super().start()
+        host, number = engine.CONF.wsapi_host, engine.CONF.wsapi_port
+        refused = refuse_address(host, engine.CONF.netctl.insecure)
+        if refused:
+            raise SystemExit(refused)
+        self.server = serve(
+            application(self.snapshot, engine=f"{engine.NAME} {engine.VERSION}"), host, number
+        )
+        LOG.info("REST at %s, OpenFlow engine %s %s", self.server.url, engine.NAME, engine.VERSION)
+        write_pid("controller")
+        self.threads += [
+            engine.hub.spawn(self._watch_policy),
+            engine.hub.spawn(self._tick),
+            engine.hub.spawn(self._think),
+        ]
+        return thread
+
+    def stop(self) -> None:
+        for watcher in self.watchers.values():
+            watcher.close()
+        if self.server is not None:
+            self.server.close()
+        for thread in self.threads:
+            engine.hub.kill(thread)
+        remove_pid("controller")
+        super().stop()
+
+    def snapshot(self) -> Snapshot:
+        return self.published
+
+    # What happens
+
+    @engine.set_ev_cls(engine.EventState, [engine.MAIN, engine.DEAD])
+    def on_state(self, event: Any) -> None:
+        switch: engine.Switch = event.datapath
+        if switch.id is None:
+            return
+        current = self.sessions.get(switch.id)
+        if event.state == engine.MAIN:
+            self.sessions[switch.id] = Session(switch, switch.id)
+            self.queue.put(SwitchUp(switch.id, engine.ports(switch)))
+        elif current is not None and current.switch is switch:
+            del self.sessions[switch.id]
+            self.queue.put(SwitchDown(switch.id))
+
+    @engine.set_ev_cls(engine.EventReply, engine.MAIN)
+    def on_reply(self, event: Any) -> None:
+        current = self._session(event.msg.datapath)
+        if current is not None:
+            for each in current.feed(event.msg.buf):
+                self.queue.put(each)
+
+    @engine.set_ev_cls(engine.EventPortStatus, engine.MAIN)
+    def on_port(self, event: Any) -> None:
+        current = self._session(event.msg.datapath)
+        if current is None:
+            return
+        try:
+            status = port.status(bytes(event.msg.buf))
+        except DecodeError as error:
+            LOG.warning("switch %016x sent %s", current.dpid, error)
+            return
+        gone = status.reason == "delete"
+        self.queue.put(
+            PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port)
+        )
+
+    def _session(self, switch: engine.Switch) -> Session | None:
+        current = self.sessions.get(switch.id) if switch.id is not None else None
+        return current if current is not None and current.switch is switch else None
+
+    def _watch_policy(self) -> None:
+        while True:
+            try:
+                if self.source.changed():
+                    self.queue.put(PolicyRead(self.source.read(), time.time()))
+            except Exception:
+                LOG.exception("reading the policy failed")
+            engine.hub.sleep(POLICY_SECONDS)
+
+    def _tick(self) -> None:
+        while True:
+            now = time.monotonic()
+            for current in list(self.sessions.values()):
+                if current.deadline is not None and now > current.deadline:
+                    self.queue.put(current.failed(f"no answer within {ANSWER_SECONDS:.0f} s"))
+            self.queue.put(Tick(now))
+            engine.hub.sleep(1)
+
+    # What follows
+
+    def _think(self) -> None:
+        while True:
+            batch = [self.queue.get()]
+            while not self.queue.empty():
+                batch.append(self.queue.get())
+            self._step(batch)
+            if self.publish_at is None:
+                self.publish_at = time.monotonic() + PUBLISH_SECONDS
+                engine.hub.spawn_after(PUBLISH_SECONDS, self._publish)
+
+    def _step(self, batch: list[Event]) -> None:
+        try:
+            commands = self.brain.handle(batch)
+        except Exception:
+            LOG.exception("an event could not be handled: %s", [type(each).__name__ for each in batch])
+            return
+        for command in commands:
+            try:
+                self._do(command)
+            except Exception:
+                LOG.exception("a command could not be carried out: %s", type(command).__name__)
+
+    def _publish(self) -> None:
+        self.publish_at = None
+        try:
+            self.published = view.snapshot(self.brain)
+        except Exception:
+            LOG.exception("the snapshot could not be made; the one before stays")
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, Log):
+            LOG.log(logging.getLevelName(command.level.upper()), "%s", command.text)
+        elif isinstance(command, Watch):
+            self._watch(command)
+        elif isinstance(command, Unwatch):
+            watcher = self.watchers.pop(command.host, None)
+            if watcher is not None:
+                watcher.close()
+        elif isinstance(command, ApplyRows):
+            self.watchers[command.host].apply(command.plan)
+        else:
+            self._ask(command)
+
+    def _watch(self, command: Watch) -> None:
+        try:
+            watcher = Watcher(command.host, command.remote or default_remote(), self._target, self.queue.put)
+        except BadRemote as error:
+            self.queue.put(HostLost(command.host, str(error)))
+            return
+        self.watchers[command.host] = watcher
+        engine.hub.spawn(watcher.run)
+
+    def _target(self, database: Database) -> str:
+        """Where the bridges of a database find this controller."""
+        address = engine.CONF.netctl.advertise or database.local_address() or "127.0.0.1"
+        return f"tcp:[{address}]:{self._port}" if ":" in address else f"tcp:{address}:{self._port}"
+
+    @property
+    def _port(self) -> int:
+        number: int = engine.CONF.ofp_tcp_listen_port
+        return number
+
+    def _ask(self, command: ReadFlows | ApplyFlows) -> None:
+        current = self.sessions.get(command.dpid)
+        if current is None:
+            return
+        if isinstance(command, ReadFlows):
+            current.ask(command.bridge, lambda exchange: exchange.read(), reading=True)
+        else:
+            plan = command.plan
+            current.ask(command.bridge, lambda exchange: exchange.change(plan), reading=False)
+
+

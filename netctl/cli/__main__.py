@@ -1,0 +1,3 @@
+from netctl.cli.main import main
+
+main()

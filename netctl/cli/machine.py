@@ -1,0 +1,283 @@
+"""This machine's three kinds of state: planned together, applied together, put back together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from netctl.controller.planning import Panel, plan_flows, plan_rows, still_wired
+from netctl.desired import device, row
+from netctl.desired.device import Device
+from netctl.desired.flow import Flow
+from netctl.desired.host import devices
+from netctl.desired.row import Observed, Row
+from netctl.kernel.host import Host
+from netctl.openflow.local import LocalSwitch, SwitchUnreachable
+from netctl.ovsdb.database import Database, default_remote
+from netctl.ovsdb.datapath import forget
+from netctl.plan import Found, Key, Plan, Step, Value, Wanted, delta
+from netctl.plan.text import line, lines
+
+DEFAULT_TARGET = "tcp:127.0.0.1:6653"
+"""Where a bridge looks for its controller when none runs yet."""
+
+PATIENCE = 10.0
+"""Seconds that Open vSwitch is given to act on a change."""
+
+
+class Failed(Exception):
+    """Something could not be done; the message says what, and what to do."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A wire whose flows cannot be known yet, because its ports have no OpenFlow numbers."""
+
+    bridge: str
+    name: str
+    why_not: str
+    fixed: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def key(self) -> Key:
+        return ("wire", self.bridge, self.name)
+
+    def facts(self) -> Mapping[str, Value]:
+        return {"waits for": self.why_not}
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What is to be done here."""
+
+    devices: Plan[Device] = field(default_factory=Plan)
+    rows: Plan[Row] = field(default_factory=Plan)
+    flows: Mapping[str, Plan[Flow]] = field(default_factory=dict)
+    """By bridge."""
+    wirings: Plan[Wiring] = field(default_factory=Plan)
+
+    def __bool__(self) -> bool:
+        return bool(self.devices or self.rows or self.wirings or any(self.flows.values()))
+
+    def lines(self) -> list[str]:
+        return [
+            *lines(self.devices),
+            *lines(self.rows),
+            *(text for plan in self.flows.values() for text in lines(plan)),
+            *lines(self.wirings),
+        ]
+
+    def collisions(self) -> list[str]:
+        parts: tuple[Plan[Any], ...] = (self.devices, self.rows, *self.flows.values())
+        return [f"{collision} ({collision.why})" for plan in parts for collision in plan.collisions]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "empty": not self,
+            "devices": self.devices.as_json(),
+            "rows": self.rows.as_json(),
+            "flows": {bridge: plan.as_json() for bridge, plan in self.flows.items()},
+            "wires": self.wirings.as_json(),
+        }
+
+
+@dataclass
+class Before:
+    """What was ours before a change, to be put back if it fails."""
+
+    devices: list[Found[Device]]
+    observed: Observed | None
+    flows: dict[str, tuple[Found[Flow], ...]]
+
+
+class Machine:
+    """One host of a policy, seen from the host itself. Use inside `open_machine`."""
+
+    def __init__(self, panel: Panel, host: str, kernel: Host, database: Database | None):
+        self.panel = panel
+        self.host = host
+        self.kernel = kernel
+        self.database = database
+
+    def plans(self) -> Plans:
+        """Observe everything and say what is to be done."""
+        wanted = devices(self.panel.loaded, self.host)
+        found = self.kernel.observe({want.item.key for want in wanted})
+        return Plans(delta(wanted, found, device.ORDER), *self._switch_plans())
+
+    def _switch_plans(self) -> tuple[Plan[Row], dict[str, Plan[Flow]], Plan[Wiring]]:
+        if self.database is None:
+            return Plan(), {}, Plan()
+        observed = self.database.observe()
+        flows: dict[str, Plan[Flow]] = {}
+        wired = set()
+        numbers: dict[str, dict[str, int]] = {}
+        for bridge in self._our_bridges(observed):
+            with LocalSwitch(mgmt(bridge)) as switch:
+                numbers[bridge] = {port.name: port.number for port in switch.ports()}
+                found = switch.flows()
+            flows[bridge] = plan_flows(self.panel, self.host, bridge, numbers[bridge], observed, found)
+            wired |= still_wired(self.host, bridge, numbers[bridge], found)
+        rows = plan_rows(self.panel, self.host, observed, None, wired)
+        target = self._target(observed)
+        if any(isinstance(step.item, row.Bridge) and step.verb in ("add", "replace") for step in rows.steps):
+            rows = plan_rows(self.panel, self.host, observed, target, wired)
+        return rows, flows, self._wirings(observed, numbers)
+
+    def _target(self, observed: Observed) -> str:
+        targets = {f.item.controller for f in observed.rows if f.ours and isinstance(f.item, row.Bridge)}
+        known = sorted(target for target in targets if target)
+        return known[0] if known else DEFAULT_TARGET
+
+    def _our_bridges(self, observed: Observed) -> list[str]:
+        return [
+            f.item.name
+            for f in observed.rows
+            if f.ours
+            and isinstance(f.item, row.Bridge)
+            and self.panel.bridge(self.host, f.item.name) is not None
+        ]
+
+    def _wirings(self, observed: Observed, numbers: Mapping[str, Mapping[str, int]]) -> Plan[Wiring]:
+        steps: list[Step[Wiring]] = []
+        for (host, bridge), cables in self.panel.cables.items():
+            if host != self.host:
+                continue
+            for cable in cables:
+                missing = [end.port for end in cable.ends if end.port not in numbers.get(bridge, {})]
+                if not missing:
+                    continue
+                reasons = []
+                for name in missing:
+                    state = observed.ports.get(name)
+                    error = state.error if state else None
+                    reasons.append(f"port {name}" + (f" ({error})" if error else ""))
+                wiring = Wiring(bridge, cable.name, " and ".join(reasons))
+                why = f"waits for {wiring.why_not}; {cable.said} wire {cable.name}"
+                steps.append(Step("add", wiring.key, why, None, wiring))
+        return Plan(tuple(steps))
+
+    def apply_devices(self, plans: Plans) -> None:
+        """The host's part. Raises Failed, with what the kernel said, after undoing what it had done."""
+        if not plans.devices.steps:
+            return
+        outcome = self.kernel.apply(plans.devices, before_make=forget)
+        if outcome.failed is not None:
+            step, error = outcome.failed
+            raise Failed(f"{line(step)}: {error}")
+
+    def apply_switches(self, say: Callable[[str], None]) -> None:
+        """Open vSwitch's part, rows and flows in the order that keeps wires and other ports apart. Raises Failed."""
+        if self.database is None:
+            return
+        for _ in range(4):
+            rows, flows, _wirings = self._switch_plans()
+            if not rows.steps and not any(plan.steps for plan in flows.values()):
+                return
+            for bridge, plan in flows.items():
+                if plan.steps:
+                    say(f"bridge {bridge}: {len(plan.steps)} flow changes")
+                    self._change_flows(bridge, plan)
+            if rows.steps:
+                say(f"Open vSwitch: {len(rows.steps)} changes")
+                outcome = self.database.apply(rows, PATIENCE)
+                if not outcome.ok:
+                    raise Failed(outcome.error)
+            self._wait_for_ports()
+
+    def _change_flows(self, bridge: str, plan: Plan[Flow]) -> None:
+        with LocalSwitch(mgmt(bridge)) as switch:
+            changed = switch.change(plan)
+        if not changed.ok:
+            raise Failed("; ".join(f"{line(step)}: {text}" for step, text in changed.errors))
+
+    def _wait_for_ports(self) -> None:
+        """Until every bridge answers under its name, which it does as soon as ovs-vswitchd has made it."""
+        assert self.database is not None
+        self.database.wait(0.05)
+        for bridge in self._our_bridges(self.database.observe()):
+            for attempt in range(100):
+                try:
+                    with LocalSwitch(mgmt(bridge)) as switch:
+                        switch.ports()
+                    break
+                except SwitchUnreachable as error:
+                    if attempt == 99:
+                        raise Failed(str(error)) from error
+                    self.database.wait(0.1)
+
+    def before(self) -> Before:
+        """What is ours here now."""
+        found = self.kernel.observe(())
+        observed = self.database.observe() if self.database else None
+        flows = {}
+        if observed is not None:
+            for bridge in self._our_bridges(observed):
+                with LocalSwitch(mgmt(bridge)) as switch:
+                    flows[bridge] = tuple(each for each in switch.flows() if each.ours)
+        return Before(found, observed, flows)
+
+    def put_back(self, before: Before) -> list[str]:
+        """Undo what was done since `before`; what could not be undone, in words."""
+        left = []
+        was = "as it was before"
+        try:
+            if self.database is not None and before.observed is not None:
+                rows = delta(
+                    [Wanted(f.item, was) for f in before.observed.rows if f.ours],
+                    self.database.observe().rows,
+                    row.ORDER,
+                )
+                outcome = self.database.apply(rows, PATIENCE)
+                if not outcome.ok:
+                    left.append(outcome.error)
+                for bridge, found in before.flows.items():
+                    with LocalSwitch(mgmt(bridge)) as switch:
+                        plan = delta([Wanted(f.item, was) for f in found], switch.flows())
+                        changed = switch.change(plan)
+                        left += [f"{line(step)}: {text}" for step, text in changed.errors]
+        except (Failed, SwitchUnreachable) as error:
+            left.append(str(error))
+        devices_plan = delta(
+            [Wanted(f.item, was) for f in before.devices if f.ours], self.kernel.observe(()), device.ORDER
+        )
+        if devices_plan.steps:
+            device_outcome = self.kernel.apply(devices_plan, before_make=forget)
+            if device_outcome.failed is not None:
+                step, kernel_error = device_outcome.failed
+                left.append(f"{line(step)}: {kernel_error}")
+        return left
+
+
+@contextmanager
+def open_machine(panel: Panel, host: str) -> Iterator[Machine]:
+    """The machine with its database connected. Raises Failed when Open vSwitch is needed and does not answer."""
+    policy = panel.loaded.policy
+    assert policy is not None
+    entry = policy.hosts[host]
+    database: Database | None = None
+    if entry.bridges:
+        database = Database(entry.ovsdb or default_remote(), host)
+        for _ in range(30):
+            database.wait(0.1)
+            if database.connected:
+                break
+        else:
+            error = database.error
+            database.close()
+            raise Failed(error)
+    try:
+        with Host(host) as kernel:
+            yield Machine(panel, host, kernel, database)
+    finally:
+        if database is not None:
+            database.close()
+
+
+def mgmt(bridge: str) -> Path:
+    """The socket on which ovs-vswitchd speaks OpenFlow for a bridge of this machine."""
+    return Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch")) / f"{bridge}.mgmt"

@@ -1,0 +1,256 @@
+"""Events in, commands out."""
+
+from __future__ import annotations
+
+import pytest
+
+from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.events import (
+    FlowsUnread,
+    HostLost,
+    HostSeen,
+    SwitchDown,
+    SwitchUp,
+)
+from netctl.desired.flow import Flow, Match, Output
+from netctl.desired.row import ISOLATED, Bridge, Port
+from netctl.plan import Found
+from tests.controller.world import TARGET, World
+
+POLICY = """
+version: 1
+hosts:
+  hv1:
+    bridges:
+      ovbr0: {datapath: netdev, ports: [a, b, c, d]}
+wires:
+  - [a, b]
+"""
+TWO = POLICY + "  - {name: second, ends: [c, d]}\n"
+LEARNING = POLICY.replace("datapath: netdev", "datapath: netdev, unpatched: normal")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def kinds(commands: list[object]) -> list[str]:
+    return [type(command).__name__ for command in commands if not isinstance(command, Log)]
+
+
+def test_a_policy_becomes_a_wire(world: World) -> None:
+    said = world.policy(POLICY)
+    assert kinds(said) == ["Watch", "ApplyRows", "ReadFlows", "ApplyFlows", "ReadFlows"]
+    assert world.wired() == {("a", "b"), ("b", "a")}
+    seen = world.snapshot()
+    assert seen.converged
+    assert [(wire.name, wire.state) for wire in seen.wires] == [("a--b", "up")]
+    assert seen.wires[0].said == "lab.yaml:8:5"
+
+
+def test_the_second_look_finds_nothing_to_do(world: World) -> None:
+    world.policy(POLICY)
+    sent = world.snapshot().flow_changes
+    assert kinds(world.tick()) == []
+    assert kinds(world.policy(POLICY + "# a comment\n")) == []
+    assert world.snapshot().flow_changes == sent == 3
+
+
+def test_one_more_wire_leaves_the_others_alone(world: World) -> None:
+    world.policy(POLICY)
+    said = world.policy(TWO)
+    changes = [step for command in said if isinstance(command, ApplyFlows) for step in command.plan.steps]
+    assert [step.verb for step in changes] == ["add", "add"]
+    assert all("second" in step.why for step in changes)
+    assert world.wired() == {("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")}
+
+
+def test_a_removed_wire_goes(world: World) -> None:
+    world.policy(TWO)
+    world.policy(POLICY)
+    assert world.wired() == {("a", "b"), ("b", "a")}
+
+
+def test_a_bad_policy_is_refused_and_the_old_one_stays(world: World) -> None:
+    world.policy(POLICY)
+    said = world.policy(POLICY.replace("[a, b]", "[a, nowhere]"))
+    assert kinds(said) == []
+    assert any(isinstance(c, Log) and c.level == "error" and "lab.yaml:" in c.text for c in said)
+    seen = world.snapshot()
+    assert seen.policy.refused[0].at == "lab.yaml:8:9"
+    assert not seen.converged
+    assert [wire.name for wire in seen.wires] == ["a--b"]
+    assert world.wired() == {("a", "b"), ("b", "a")}
+    world.policy(POLICY)
+    assert world.snapshot().converged
+
+
+def test_nothing_happens_before_the_first_good_policy(world: World) -> None:
+    assert kinds(world.policy("version: 2")) == []
+    assert kinds(world.play([SwitchUp(7, ())])) == []
+    assert not world.snapshot().converged
+
+
+def test_a_controller_that_comes_back_changes_no_flow(world: World) -> None:
+    world.policy(TWO)
+    again = World(rows=world.rows, flows=world.flows, numbers=world.numbers)
+    said = again.policy(TWO)
+    dpid = again.dpid("ovbr0")
+    said += again.play([SwitchUp(dpid, again.ports("ovbr0"))])
+    assert kinds(said) == ["Watch", "ReadFlows"]
+    assert again.snapshot().flow_changes == 0
+    assert again.snapshot().converged
+
+
+def test_a_wire_waits_for_a_device_that_is_missing(world: World) -> None:
+    world.missing.add("b")
+    world.policy(TWO)
+    seen = world.snapshot()
+    assert {wire.name: wire.state for wire in seen.wires} == {"a--b": "waiting", "second": "up"}
+    assert "could not open b" in seen.wires[0].why
+    world.appear("b")
+    assert world.snapshot().wires[0].state == "up"
+
+
+def test_a_wire_without_carrier_is_down_and_its_flows_stay(world: World) -> None:
+    world.policy(POLICY)
+    assert kinds(world.carrier("a", False)) == []
+    seen = world.snapshot()
+    assert (seen.wires[0].state, seen.wires[0].why) == ("down", "no carrier at a")
+    assert seen.converged
+
+
+def test_a_flow_that_somebody_deletes_comes_back(world: World) -> None:
+    world.policy(POLICY)
+    world.flows[world.dpid("ovbr0")].clear()
+    assert "ApplyFlows" not in kinds(world.tick(1))
+    assert "ApplyFlows" in kinds(world.tick(10))
+    assert world.wired() == {("a", "b"), ("b", "a")}
+
+
+def test_a_foreign_flow_is_left_alone(world: World) -> None:
+    world.policy(POLICY)
+    table = world.flows[world.dpid("ovbr0")]
+    theirs = Flow("ovbr0", 7, Match(in_port=1), (Output(2),), cookie=5)
+    table[theirs.key] = Found(theirs, ours=False)
+    world.tick(10)
+    assert world.snapshot().converged
+    assert theirs.key in table
+
+
+def test_a_foreign_flow_in_the_way_is_a_collision(world: World) -> None:
+    world.policy(POLICY.replace("  - [a, b]\n", "[]\n").replace("wires:\n[]", "wires: []"))
+    table = world.flows[world.dpid("ovbr0")]
+    theirs = Flow("ovbr0", 100, Match(in_port=1), (Output(9),), cookie=5)
+    table[theirs.key] = Found(theirs, ours=False)
+    world.tick(10)
+    world.policy(POLICY)
+    seen = world.snapshot()
+    assert "netctl did not make it" in seen.bridges[0].problems[0].message
+    assert table[theirs.key].item == theirs
+
+
+def test_a_foreign_bridge_is_a_collision_and_nothing_is_put_on_it(world: World) -> None:
+    theirs = Bridge("ovbr0", "netdev", TARGET)
+    world.rows[theirs.key] = Found(theirs, ours=False)
+    said = world.policy(POLICY)
+    said += world.play([SwitchUp(world.dpid("ovbr0"), ())])
+    assert kinds(said) == ["Watch"]
+    assert "netctl did not make it" in world.snapshot().hosts[0].problems[0].message
+
+
+def test_a_refused_transaction_is_reported_and_tried_ever_more_slowly(world: World) -> None:
+    world.refuse_rows = "constraint violation: no such thing"
+    tries = [1 for c in world.policy(POLICY) if isinstance(c, ApplyRows)]
+    assert "constraint" in world.snapshot().hosts[0].problems[0].message
+    tries += [1 for _ in range(8) for c in world.tick(1) if isinstance(c, ApplyRows)]
+    assert len(tries) == 4
+    world.refuse_rows = ""
+    for _ in range(10):
+        world.tick(1)
+    assert world.snapshot().converged
+
+
+def test_a_refused_bundle_is_reported_and_tried_again(world: World) -> None:
+    world.refuse_flows = ("lab.yaml:8:5 wire a--b: bad out port",)
+    world.policy(POLICY)
+    assert "bad out port" in world.snapshot().bridges[0].problems[0].message
+    world.refuse_flows = ()
+    for _ in range(3):
+        world.tick(1)
+    assert world.snapshot().converged
+
+
+def test_a_switch_that_takes_a_change_and_does_not_show_it_is_found_out(world: World) -> None:
+    world.forgetful = True
+    said = world.policy(POLICY)
+    assert sum(isinstance(command, ApplyFlows) for command in said) == 1
+    assert "does not show it" in world.snapshot().bridges[0].problems[0].message
+    assert not world.snapshot().converged
+
+
+def test_flows_that_cannot_be_read_are_reported(world: World) -> None:
+    world.policy(POLICY)
+    world.brain.handle([FlowsUnread(world.dpid("ovbr0"), "no answer within 5 s")])
+    assert "no answer" in world.snapshot().bridges[0].problems[0].message
+    assert "ReadFlows" in kinds(world.tick(20))
+    assert world.snapshot().converged
+
+
+def test_a_lost_database_is_said_once(world: World) -> None:
+    world.policy(POLICY)
+    lost = HostLost("hv1", "Open vSwitch is not running; start it")
+    logs = [world.play([lost]), world.play([lost])]
+    assert [len(each) for each in logs] == [1, 0]
+    seen = world.snapshot()
+    assert not seen.converged
+    assert seen.hosts[0].problems[0].message.endswith("start it")
+    world.play([HostSeen("hv1", world.observed(), TARGET)])
+    assert world.snapshot().converged
+
+
+def test_a_lost_switch_leaves_its_wires_waiting(world: World) -> None:
+    world.policy(POLICY)
+    world.play([SwitchDown(world.dpid("ovbr0"))])
+    assert "not connected" in world.snapshot().wires[0].why
+
+
+def test_a_host_that_the_policy_drops_is_cleaned_and_let_go(world: World) -> None:
+    world.policy(POLICY)
+    said = world.policy("version: 1\nhosts: {}\n")
+    assert "Unwatch" in kinds(said)
+    assert not world.rows
+
+
+def test_another_database_address_is_another_connection(world: World) -> None:
+    world.policy(POLICY)
+    said = world.policy(POLICY.replace("    bridges", "    ovsdb: tcp:127.0.0.1:6640\n    bridges"))
+    assert Unwatch("hv1") in said
+    assert Watch("hv1", "tcp:127.0.0.1:6640") in said
+
+
+def test_on_a_learning_bridge_a_port_is_isolated_before_it_is_wired(world: World) -> None:
+    said = [c for c in world.policy(LEARNING) if isinstance(c, ApplyRows | ApplyFlows | ReadFlows)]
+    assert isinstance(said[0], ApplyRows)
+    tags = {f.item.name: f.item.tag for f in world.rows.values() if isinstance(f.item, Port)}
+    assert tags == {"a": ISOLATED, "b": ISOLATED, "c": None, "d": None}
+    said = [c for c in world.policy(LEARNING + "  - [c, d]\n") if isinstance(c, ApplyRows | ApplyFlows)]
+    assert [type(command) for command in said] == [ApplyRows, ApplyFlows]
+
+
+def test_on_a_learning_bridge_a_port_is_freed_after_its_wire_is_gone(world: World) -> None:
+    world.policy(LEARNING)
+    said = [
+        command
+        for command in world.policy(LEARNING.replace("wires:\n  - [a, b]", "wires: []"))
+        if isinstance(command, ApplyRows | ApplyFlows)
+    ]
+    assert [type(command) for command in said] == [ApplyFlows, ApplyRows]
+    assert {f.item.tag for f in world.rows.values() if isinstance(f.item, Port)} == {None}
+
+
+def test_an_unknown_switch_is_shown_and_not_touched(world: World) -> None:
+    world.policy(POLICY)
+    assert kinds(world.play([SwitchUp(0xABC, ())])) == []
+    assert 0xABC in [switch.dpid for switch in world.snapshot().switches]

@@ -1,0 +1,166 @@
+"""A world for the brain: databases and switches that do what they are told, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from netctl.controller.brain import Brain
+from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.events import (
+    Event,
+    FlowsChanged,
+    FlowsRead,
+    HostSeen,
+    PolicyRead,
+    PortSeen,
+    RowsApplied,
+    SwitchUp,
+    Tick,
+)
+from netctl.controller.snapshot import Snapshot, SwitchPort
+from netctl.controller.view import snapshot
+from netctl.desired.flow import Flow
+from netctl.desired.row import Bridge, BridgeState, Observed, Port, PortState, Row
+from netctl.plan import Found, Key
+from netctl.policy import loads
+
+TARGET = "tcp:127.0.0.1:6653"
+
+
+@dataclass
+class World:
+    """Open vSwitch on one host: its rows, its switches, what it refuses."""
+
+    host: str = "hv1"
+    brain: Brain = field(default_factory=lambda: Brain("flows"))
+    rows: dict[Key, Found[Row]] = field(default_factory=dict)
+    flows: dict[int, dict[Key, Found[Flow]]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    """Devices that do not exist: their ports get no number."""
+    refuse_rows: str = ""
+    refuse_flows: tuple[str, ...] = ()
+    forgetful: bool = False
+    """The switch takes changes and keeps nothing."""
+    heard: list[Command] = field(default_factory=list)
+    now: float = 100.0
+
+    def dpid(self, bridge: str) -> int:
+        return 0xB0000 + sorted(self.bridges()).index(bridge) + 1
+
+    def bridges(self) -> list[str]:
+        return [found.item.name for found in self.rows.values() if isinstance(found.item, Bridge)]
+
+    def ports(self, bridge: str) -> tuple[SwitchPort, ...]:
+        return tuple(
+            SwitchPort(self.numbers[f.item.name], f.item.name, "02:00:00:00:00:01", True)
+            for f in self.rows.values()
+            if isinstance(f.item, Port) and f.item.bridge == bridge and f.item.name in self.numbers
+        )
+
+    def observed(self) -> Observed:
+        ports = [f.item for f in self.rows.values() if isinstance(f.item, Port)]
+        return Observed(
+            tuple(self.rows.values()),
+            {name: BridgeState(self.dpid(name), True) for name in self.bridges()},
+            {
+                port.name: PortState(
+                    port.bridge,
+                    self.numbers.get(port.name),
+                    f"could not open {port.name}" if port.name in self.missing else None,
+                )
+                for port in ports
+            },
+        )
+
+    def policy(self, text: str) -> list[Command]:
+        return self.play([PolicyRead(loads(text, "lab.yaml"), self.now)])
+
+    def tick(self, seconds: float = 1.0) -> list[Command]:
+        self.now += seconds
+        return self.play([])
+
+    def play(self, events: Iterable[Event]) -> list[Command]:
+        """Hand events to the brain and carry out what it asks until it asks for nothing; what it asked for."""
+        said: list[Command] = []
+        queue: list[Event] = [Tick(self.now), *events]
+        for _ in range(100):
+            commands = self.brain.handle(queue)
+            said += commands
+            queue = [event for command in commands for event in self.carry_out(command)]
+            if not queue:
+                self.heard += said
+                return said
+        raise AssertionError("the brain never comes to rest")
+
+    def carry_out(self, command: Command) -> list[Event]:
+        if isinstance(command, Watch):
+            return [HostSeen(command.host, self.observed(), TARGET)]
+        if isinstance(command, ApplyRows):
+            return self.apply_rows(command)
+        if isinstance(command, ReadFlows):
+            return [FlowsRead(command.dpid, tuple(self.flows.get(command.dpid, {}).values()))]
+        if isinstance(command, ApplyFlows):
+            return [self.apply_flows(command)]
+        assert isinstance(command, Log | Unwatch)
+        return []
+
+    def apply_rows(self, command: ApplyRows) -> list[Event]:
+        if self.refuse_rows:
+            return [RowsApplied(command.host, self.refuse_rows)]
+        before = set(self.bridges())
+        for step in command.plan.steps:
+            if step.after is None:
+                del self.rows[step.key]
+            else:
+                assert step.verb != "change" or self.rows[step.key].ours
+                self.rows[step.key] = Found(step.after)
+                if isinstance(step.after, Port) and step.after.name not in self.missing:
+                    self.numbers.setdefault(step.after.name, len(self.numbers) + 1)
+        events: list[Event] = [HostSeen(command.host, self.observed(), TARGET), RowsApplied(command.host)]
+        for bridge in self.bridges():
+            dpid = self.dpid(bridge)
+            if bridge in before:
+                events += [PortSeen(dpid, port) for port in self.ports(bridge)]
+            else:
+                self.flows[dpid] = {}
+                events.append(SwitchUp(dpid, self.ports(bridge)))
+        return events
+
+    def apply_flows(self, command: ApplyFlows) -> Event:
+        if self.refuse_flows:
+            return FlowsChanged(command.dpid, len(command.plan.steps), self.refuse_flows)
+        table = self.flows[command.dpid]
+        for step in command.plan.steps if not self.forgetful else ():
+            if step.after is None:
+                del table[step.key]
+            else:
+                table[step.key] = Found(step.after)
+        return FlowsChanged(command.dpid, len(command.plan.steps))
+
+    def wired(self, bridge: str = "ovbr0") -> set[tuple[str, str]]:
+        """Which port the flows of a bridge lead to which."""
+        names = {number: name for name, number in self.numbers.items()}
+        return {
+            (names[found.item.match.in_port], names[action.port])
+            for found in self.flows[self.dpid(bridge)].values()
+            if found.item.match.in_port is not None
+            for action in found.item.actions
+        }
+
+    def snapshot(self) -> Snapshot:
+        return snapshot(self.brain)
+
+    def appear(self, device: str) -> list[Command]:
+        """A missing device comes, and its port with it."""
+        self.missing.discard(device)
+        self.numbers[device] = len(self.numbers) + 1
+        bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
+        port = next(port for port in self.ports(bridge) if port.name == device)
+        return self.play([PortSeen(self.dpid(bridge), port), HostSeen(self.host, self.observed(), TARGET)])
+
+    def carrier(self, device: str, up: bool) -> list[Command]:
+        bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
+        port = next(port for port in self.ports(bridge) if port.name == device)
+        return self.play([PortSeen(self.dpid(bridge), replace(port, up=up))])
