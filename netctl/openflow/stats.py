@@ -1,0 +1,119 @@
+"""OFPMP_FLOW: the flows of a switch (OpenFlow 1.3.5, 7.3.5.2)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from netctl.desired.flow import COOKIE, COOKIE_MASK, NORMAL, Flow, Foreign, Output
+from netctl.openflow import match
+from netctl.openflow.frame import MULTIPART_REQUEST, DecodeError, message
+from netctl.openflow.multipart import FLOW, MULTIPART, part
+from netctl.plan import Found
+
+_REQUEST = struct.Struct("!B3xII4xQQ")
+_ALL_TABLES = 0xFF
+_ANY = 0xFFFF_FFFF
+
+_ENTRY = struct.Struct("!HBxIIHHHH4xQQQ")
+_TLV = struct.Struct("!HH")
+_PORT = struct.Struct("!I")
+_MAX_PORT = 0xFFFF_FF00
+_APPLY_ACTIONS = 4
+
+_RESERVED = {
+    0xFFFF_FFF8: "IN_PORT",
+    0xFFFF_FFF9: "TABLE",
+    0xFFFF_FFFB: "FLOOD",
+    0xFFFF_FFFC: "ALL",
+    0xFFFF_FFFD: "CONTROLLER",
+    0xFFFF_FFFE: "LOCAL",
+}
+_INSTRUCTIONS = {1: "goto_table", 2: "write_metadata", 3: "write_actions", 5: "clear_actions", 6: "meter"}
+_ACTIONS = {
+    11: "copy_ttl_out",
+    12: "copy_ttl_in",
+    15: "set_mpls_ttl",
+    16: "dec_mpls_ttl",
+    17: "push_vlan",
+    18: "pop_vlan",
+    19: "push_mpls",
+    20: "pop_mpls",
+    21: "set_queue",
+    22: "group",
+    23: "set_nw_ttl",
+    24: "dec_nw_ttl",
+    25: "set_field",
+    26: "push_pbb",
+    27: "pop_pbb",
+    0xFFFF: "experimenter",
+}
+
+
+def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
+    """Every flow of every table, or those whose cookie is `cookie` where `mask` has a bit."""
+    body = MULTIPART.pack(FLOW, 0) + _REQUEST.pack(_ALL_TABLES, _ANY, _ANY, cookie, mask)
+    return message(MULTIPART_REQUEST, xid, body)
+
+
+def reply(message: bytes, bridge: str) -> tuple[list[Found[Flow]], bool]:
+    """The flows in one part of a reply, and whether more parts follow."""
+    body, more = part(message, FLOW)
+    return list(_flows(body, bridge)), more
+
+
+def _flows(body: bytes, bridge: str) -> Iterator[Found[Flow]]:
+    at = 0
+    while at < len(body):
+        if len(body) - at < _ENTRY.size:
+            raise DecodeError("flow statistics that end within a flow")
+        length, table, _, _, priority, idle, hard, flags, cookie, _, _ = _ENTRY.unpack_from(body, at)
+        end = at + length
+        if length < _ENTRY.size or end > len(body):
+            raise DecodeError(f"a flow of {length} bytes in {len(body) - at}")
+        matched, others, after = match.unpack(body, at + _ENTRY.size, end)
+        actions = _instructions(body[after:end])
+        if idle or hard or flags:
+            limits = (("idle_timeout", idle), ("hard_timeout", hard), ("flags", flags))
+            actions += tuple(Foreign(f"{name}={value}") for name, value in limits if value)
+        flow = Flow(bridge, priority, matched, actions, cookie, table, ",".join(others))
+        yield Found(flow, cookie & COOKIE_MASK == COOKIE)
+        at = end
+
+
+def _instructions(body: bytes) -> tuple[Output | Foreign, ...]:
+    """What a flow does. Outputs that are applied at once are Outputs, everything else is Foreign."""
+    done: tuple[Output | Foreign, ...] = ()
+    for kind, payload in _tlvs(body):
+        if kind == _APPLY_ACTIONS:
+            done += tuple(_action(action, data) for action, data in _tlvs(payload[4:]))
+        elif kind == 3:
+            inner = ",".join(str(_action(action, data)) for action, data in _tlvs(payload[4:]))
+            done += (Foreign(f"write_actions({inner})"),)
+        else:
+            done += (Foreign(f"{_INSTRUCTIONS.get(kind, f'instruction_{kind}')}:{payload.hex()}"),)
+    return done
+
+
+def _action(kind: int, payload: bytes) -> Output | Foreign:
+    if kind == 0:
+        if len(payload) < _PORT.size:
+            raise DecodeError("an output action without a port")
+        (port,) = _PORT.unpack_from(payload)
+        if port == NORMAL or 0 < port <= _MAX_PORT:
+            return Output(port)
+        return Foreign(f"output:{_RESERVED.get(port, f'{port:#x}')}")
+    return Foreign(f"{_ACTIONS.get(kind, f'action_{kind}')}:{payload.hex()}")
+
+
+def _tlvs(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Instructions and actions: a type, a length with this header, a payload."""
+    at = 0
+    while at < len(body):
+        if len(body) - at < _TLV.size:
+            raise DecodeError("a list of actions that ends within one")
+        kind, length = _TLV.unpack_from(body, at)
+        if length < _TLV.size or at + length > len(body):
+            raise DecodeError(f"an action of {length} bytes in {len(body) - at}")
+        yield kind, body[at + _TLV.size : at + length]
+        at += length
