@@ -154,7 +154,7 @@ class Readiness(Answer):
 class ProblemDetails(Answer):
     """An error (RFC 9457)."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str = "about:blank"
     title: str

@@ -16,7 +16,7 @@ from netctl.api.routes import ROUTES, Parameter, Route
 
 @cache
 def description() -> Document:
-    adapters = [(route.name, "serialization", route.body) for route in ROUTES]
+    adapters = [(route.name, "serialization", route.adapter) for route in ROUTES]
     schemas, shared = TypeAdapter.json_schemas(
         [*adapters, ("problem", "serialization", TypeAdapter(ProblemDetails))],  # type: ignore[list-item]
         ref_template="#/components/schemas/{model}",
@@ -39,7 +39,8 @@ def description() -> Document:
 
 
 def _operation(route: Route, answer: Document, problem: Document) -> Document:
-    good: Document = {"description": "The answer.", "content": {"application/json": {"schema": answer}}}
+    schema = {"type": "array", "items": answer} if route.many else answer
+    good: Document = {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
     responses: Document = {"200": good}
     if route.tagged:
         good["headers"] = {

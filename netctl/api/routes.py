@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from types import GenericAlias
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -61,13 +60,8 @@ class Route:
     """Whether the answer follows from the snapshot alone, so that its revision is the entity tag."""
     failures: tuple[HTTPStatus, ...] = ()
 
-    @property
-    def body(self) -> TypeAdapter[Any]:
-        """The type of the whole body, for its schema."""
-        return TypeAdapter(GenericAlias(list, (self.answer,)) if self.many else self.answer)
-
     @cached_property
-    def _adapter(self) -> TypeAdapter[Any]:
+    def adapter(self) -> TypeAdapter[Any]:
         return TypeAdapter(self.answer)
 
     def render(self, call: Call) -> str:
@@ -77,7 +71,7 @@ class Route:
         return f"[{', '.join(map(self._json, answer))}]" if self.many else self._json(answer)
 
     def _json(self, value: Any) -> str:
-        return json.dumps(self._adapter.dump_python(self._adapter.validate_python(value), mode="json"))
+        return json.dumps(self.adapter.dump_python(self.adapter.validate_python(value), mode="json"))
 
 
 def _status(call: Call) -> models.Status:

@@ -57,6 +57,10 @@ class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
         self.deadline.cancel()
         super().handle_one_response()
 
+    def log_message(self, format: str, *args: object) -> None:
+        """What http.server would print on standard error."""
+        LOG.debug("%s: %r", self.client_address, format % args)
+
 
 class Server:
     """A listening server; `close` ends it."""
@@ -111,24 +115,26 @@ def serve(app: WSGIApplication, host: str, port: int) -> Server:
 
 def _listen(host: str, port: int) -> Any:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if not 0 <= port <= 0xFFFF:
+        raise AddressError(f"REST cannot listen on {where}: a port is a number from 0 to 65535")
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise AddressError(f"REST cannot listen on {where}: {error}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(CONNECTIONS)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise AddressError(f"REST cannot listen on {where}: {_why(error, port)}") from error
     return listener
 
 
-def _why(error: Exception, port: int) -> str:
-    code = error.errno if isinstance(error, OSError) else None
+def _why(error: OSError, port: int) -> str:
+    code = error.errno
     if code == errno.EADDRINUSE:
         return f"the port is taken (`ss -ltnp sport = :{port}` says by whom); name another one"
     if code == errno.EADDRNOTAVAIL:
