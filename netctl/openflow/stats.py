@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from netctl.desired.flow import COOKIE, COOKIE_MASK, NORMAL, Flow, Foreign, Output
+from netctl.desired.flow import COOKIE, COOKIE_MASK, NORMAL, Flow, Foreign, Match, Output
 from netctl.openflow import match
 from netctl.openflow.frame import MULTIPART_REQUEST, DecodeError, message
 from netctl.openflow.multipart import FLOW, MULTIPART, part
@@ -52,7 +52,9 @@ _ACTIONS = {
 
 def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
     """Every flow of every table, or those whose cookie is `cookie` where `mask` has a bit."""
-    body = MULTIPART.pack(FLOW, 0) + _REQUEST.pack(_ALL_TABLES, _ANY, _ANY, cookie, mask)
+    body = (
+        MULTIPART.pack(FLOW, 0) + _REQUEST.pack(_ALL_TABLES, _ANY, _ANY, cookie, mask) + match.pack(Match())
+    )
     return message(MULTIPART_REQUEST, xid, body)
 
 

@@ -1,0 +1,217 @@
+"""A bridge of this machine's Open vSwitch, spoken to over its management socket: no controller, no engine, plain Python.
+
+ovs-vswitchd listens on $OVS_RUNDIR/BRIDGE.mgmt for every bridge (ovs-vswitchd(8)).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from netctl.controller.snapshot import SwitchPort
+from netctl.desired.flow import Flow
+from netctl.openflow import error, frame, port
+from netctl.openflow.frame import DecodeError
+from netctl.openflow.session import Changed, Exchange, Failed, FlowsRead, Result, Send
+from netctl.plan import Found, Plan
+
+RUNDIR = "/var/run/openvswitch"
+START = "start it with «systemctl start openvswitch-switch» or «/usr/share/openvswitch/scripts/ovs-ctl start»"
+
+_CHUNK = 1 << 18
+
+R = TypeVar("R")
+
+
+class SwitchError(Exception):
+    """The switch cannot be reached, or does not answer as it should; the message says what to do."""
+
+
+def management(bridge: str) -> Path:
+    """The management socket of a bridge, whether it is there or not."""
+    return Path(os.environ.get("OVS_RUNDIR", RUNDIR)) / f"{bridge}.mgmt"
+
+
+class LocalSwitch:
+    """A connection to a bridge, as a context manager. `timeout` is the longest silence to bear, in seconds.
+
+    Every method raises SwitchError.
+    """
+
+    def __init__(self, path: str | Path, *, timeout: float = 10.0) -> None:
+        self.path = Path(path)
+        self.bridge = self.path.name.removesuffix(".mgmt")
+        self.timeout = timeout
+        self.dpid = 0
+        """The datapath id, once connected."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._heard = bytearray()
+        self._messages: deque[bytes] = deque()
+        self._exchange = Exchange(self.bridge)
+
+    def __enter__(self) -> LocalSwitch:
+        try:
+            self._connect()
+            self._shake_hands()
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def ports(self) -> list[SwitchPort]:
+        """The bridge's ports, its own (OFPP_LOCAL) among them."""
+        ports: list[SwitchPort] = []
+
+        def take(message: bytes) -> list[SwitchPort] | None:
+            found, more = port.reply(message)
+            ports.extend(found)
+            return None if more else ports
+
+        return self._ask(port.request(frame.XID), frame.MULTIPART_REPLY, take)
+
+    def flows(self, ours_only: bool = False) -> list[Found[Flow]]:
+        """The flows of every table; those with netctl's cookie only, if that is asked for."""
+        result = self._run(self._exchange.read(ours_only))
+        if isinstance(result, FlowsRead):
+            return list(result.found)
+        raise SwitchError(f"bridge {self.bridge}: {result}")
+
+    def change(self, plan: Plan[Flow]) -> Changed:
+        """Carry out the steps of a plan in one bundle: all of it, or (with errors) nothing."""
+        result = self._run(self._exchange.change(plan))
+        if isinstance(result, Changed):
+            return result
+        raise SwitchError(f"bridge {self.bridge}: {result}")
+
+    def _connect(self) -> None:
+        self._socket.settimeout(self.timeout)
+        try:
+            self._socket.connect(os.fspath(self.path))
+        except FileNotFoundError:
+            if (self.path.parent / "ovs-vswitchd.pid").exists():
+                raise SwitchError(
+                    f"Open vSwitch has no bridge {self.bridge} (no socket {self.path}); "
+                    "«ovs-vsctl list-br» names those it has"
+                ) from None
+            raise SwitchError(
+                f"Open vSwitch is not running (nothing in {self.path.parent}); {START}"
+            ) from None
+        except ConnectionRefusedError:
+            raise SwitchError(
+                f"Open vSwitch is not running (nobody answers at {self.path}); {START}"
+            ) from None
+        except PermissionError:
+            raise SwitchError(f"no permission to open {self.path}; run as root") from None
+        except OSError as problem:
+            raise SwitchError(f"cannot connect to {self.path}: {problem.strerror or problem}") from None
+        self._socket.setblocking(False)
+
+    def _shake_hands(self) -> None:
+        """OpenFlow 1.3.5, 6.3.1: hello both ways, then the features."""
+
+        def greeted(message: bytes) -> bool:
+            if not frame.offers(message):
+                raise SwitchError(
+                    f"bridge {self.bridge} does not speak OpenFlow 1.3; «ovs-vsctl add bridge {self.bridge} "
+                    "protocols OpenFlow13» allows it"
+                )
+            return True
+
+        self._ask(frame.hello(frame.XID), frame.HELLO, greeted)
+        self.dpid = self._ask(frame.features_request(frame.XID), frame.FEATURES_REPLY, frame.datapath_id)
+
+    def _ask(self, request: bytes, kind: int, take: Callable[[bytes], R | None]) -> R:
+        """Send a request and hand every answer of the kind to `take`, until it has what it needs."""
+        self._send(request)
+        while True:
+            message = self._next()
+            head = frame.header(message)
+            if head.kind == frame.ERROR:
+                raise SwitchError(f"bridge {self.bridge} answers: {error.error(message).text}")
+            if head.kind == kind:
+                try:
+                    taken = take(message)
+                except DecodeError as problem:
+                    raise SwitchError(f"bridge {self.bridge} sent {problem}") from None
+                if taken is not None:
+                    return taken
+
+    def _run(self, data: bytes) -> Result:
+        self._send(data)
+        while True:
+            for result in self._exchange.feed(self._next()):
+                if isinstance(result, Send):
+                    self._send(result.data)
+                else:
+                    return result
+
+    def _send(self, data: bytes) -> None:
+        """Send everything, and hear meanwhile: a switch whose answers nobody takes stops taking messages."""
+        rest = memoryview(data)
+        while rest:
+            readable, writable = self._wait(writing=True)
+            if readable:
+                self._receive()
+            if writable:
+                try:
+                    rest = rest[self._socket.send(rest[:_CHUNK]) :]
+                except BlockingIOError:
+                    continue
+                except OSError as problem:
+                    raise self._lost(problem) from None
+
+    def _next(self) -> bytes:
+        """The next message that is not an echo request; those are answered."""
+        while True:
+            while not self._messages:
+                self._wait(writing=False)
+                self._receive()
+            message = self._messages.popleft()
+            if message[1] != frame.ECHO_REQUEST:
+                return message
+            self._send(frame.echo_reply(message))
+
+    def _wait(self, writing: bool) -> tuple[bool, bool]:
+        """Whether the socket can be read, and written."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if writing else 0))
+        ready = poll.poll(self.timeout * 1000)
+        if not ready:
+            raise SwitchError(
+                f"bridge {self.bridge} did not answer within {self.timeout:g} s; is ovs-vswitchd busy or stopped?"
+            )
+        events = ready[0][1]
+        return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            raise self._lost(problem) from None
+        if not data:
+            raise self._lost(None)
+        self._heard += data
+        try:
+            self._messages.extend(frame.split(self._heard))
+        except DecodeError as problem:
+            raise SwitchError(f"bridge {self.bridge} sent {problem}") from None
+
+    def _lost(self, problem: OSError | None) -> SwitchError:
+        why = f": {problem.strerror}" if problem else ""
+        return SwitchError(
+            f"bridge {self.bridge} closed the connection{why}; it was deleted, or Open vSwitch stopped"
+        )
