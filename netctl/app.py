@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from netctl.api.address import refuse_address
@@ -40,7 +41,7 @@ from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import BadRemote, default_remote
 from netctl.plan import Plan
 from netctl.policy.source import FileSource, find
-from netctl.rundir import remove_pid, write_pid
+from netctl.rundir import Locked, Running, remove_pid, write_pid
 
 LOG = logging.getLogger("netctl")
 
@@ -171,7 +172,7 @@ class Netctl(engine.App):
             application(self.snapshot, engine=f"{engine.NAME} {engine.VERSION}"), host, number
         )
         LOG.info("REST at %s, OpenFlow engine %s %s", self.server.url, engine.NAME, engine.VERSION)
-        write_pid("controller")
+        self._sign_in()
         self.threads += [
             engine.hub.spawn(self._watch_policy),
             engine.hub.spawn(self._tick),
@@ -186,8 +187,20 @@ class Netctl(engine.App):
             self.server.close()
         for thread in self.threads:
             engine.hub.kill(thread)
-        remove_pid("controller")
+        with suppress(OSError):
+            remove_pid(self._pid_name)
         super().stop()
+
+    @property
+    def _pid_name(self) -> str:
+        return f"controller-{self._port}"
+
+    def _sign_in(self) -> None:
+        """Leave a pid file for `netctl down`; a controller that may not write there works without."""
+        try:
+            write_pid(self._pid_name)
+        except (OSError, Locked, Running) as error:
+            LOG.warning("no pid file, so `netctl down` will not find this process: %s", error)
 
     def snapshot(self) -> Snapshot:
         return self.published

@@ -1,0 +1,105 @@
+"""`netctl down`: remove all that netctl made on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from netctl.cli.inputs import need_root
+from netctl.desired import device
+from netctl.kernel.errors import KernelError
+from netctl.kernel.host import Host
+from netctl.ovsdb.database import Database
+from netctl.ovsdb.remote import default_remote
+from netctl.plan import delta
+from netctl.plan.text import line
+from netctl.probe import play
+from netctl.rundir import remove, run_dir, stop
+
+STOP_SECONDS = 5.0
+PATIENCE = 10.0
+
+
+@click.command("down")
+@click.option("-v", "--verbose", is_flag=True, help="Name everything that is removed.")
+def command(verbose: bool) -> None:
+    """Remove all that netctl made on this machine: its processes, bridges, ports, flows, devices and namespaces.
+
+    What others made stays. Exit code 1 when something could not be removed.
+
+    \b
+    netctl down
+    """
+    need_root("netctl down")
+    sys.exit(0 if take_down(Console(highlight=False), verbose) else 1)
+
+
+def take_down(console: Console, verbose: bool = False) -> bool:
+    """Whether nothing is left."""
+    ended = stop_processes()
+    rows, error = remove_rows(console, verbose)
+    devices, kernel_error = remove_devices(console, verbose)
+    for text in filter(None, (error, kernel_error)):
+        console.print(text)
+    if not (ended or rows or devices):
+        console.print("Nothing of netctl's was here." if not (error or kernel_error) else "")
+    else:
+        console.print(f"Removed: {ended} processes, {rows} bridges and ports, {devices} devices and namespaces.")
+    return not (error or kernel_error)
+
+
+def stop_processes() -> int:
+    """End every netctl daemon that left a pid file, `up` first so that it starts none again."""
+    folder = run_dir()
+    names = sorted(path.stem for path in folder.glob("*.pid"))
+    names.sort(key=lambda name: name != "up")
+    ended = sum(stop(name, STOP_SECONDS) for name in names if name != str(os.getpid()))
+    play.clear(folder)
+    for name in names:
+        remove(name)
+    return ended
+
+
+def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
+    """How many rows were removed, and why not all were."""
+    remote = default_remote()
+    database = Database(remote, None)
+    try:
+        for _ in range(20):
+            database.wait(0.1)
+            if database.connected:
+                break
+        else:
+            there = Path(os.environ.get("OVS_DBDIR", "/etc/openvswitch"), "conf.db").exists()
+            return 0, f"bridges that netctl made may be left: {database.error}" if there else ""
+        plan = database.ours()
+        if verbose:
+            for step in plan.steps:
+                console.print(line(step))
+        if not plan.steps:
+            return 0, ""
+        outcome = database.apply(plan, PATIENCE)
+        return outcome.changed, outcome.error
+    finally:
+        database.close()
+
+
+def remove_devices(console: Console, verbose: bool) -> tuple[int, str]:
+    """How many devices and namespaces were removed, and why not all were."""
+    try:
+        with Host(None) as kernel:
+            plan = delta([], kernel.observe(()), device.ORDER)
+            if verbose:
+                for step in plan.steps:
+                    console.print(line(step))
+            outcome = kernel.apply(plan)
+    except KernelError as error:
+        return 0, str(error)
+    if outcome.failed is not None:
+        step, failure = outcome.failed
+        return len(outcome.done), f"{line(step)}: {failure}"
+    return len(outcome.done), ""
