@@ -27,13 +27,22 @@ ASK = 5.0
 """Seconds between questions whether ovs-vswitchd runs, while it does."""
 
 ASK_AGAIN = 0.5
-"""Seconds between them while it does not; it must be missing twice before that is said."""
+"""Seconds between them while it does not."""
+
+MISSING = 1.0
+"""Seconds for which it must be missing before that is said: it may be starting again."""
+
+SLOWEST = 8.0
+"""Seconds between ovs-vswitchd's attempts to connect to a database that has been away for long."""
 
 BEHIND = 5.0
 """Seconds after which a switch that has not carried out a change of its database is said to be stuck."""
 
 PATIENCE = 0.5
 """Seconds in which a connection may come about before it is said to fail."""
+
+RECENT = 2.5
+"""Seconds for which an answer that is no database counts: two attempts to connect."""
 
 BACKOFF = 250
 """Milliseconds between attempts to connect to a socket of this machine; over a network it is 1000."""
@@ -75,12 +84,13 @@ class Database:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._observed = Observed()
         self._seqno = 0
-        self._answered = False
+        self._answered = -RECENT
         self._since = time.monotonic()
         self._told: object = None
         self._ask_at = 0.0
         self._asked: str | None = None
-        self._missing = 0
+        self._missing_since: float | None = None
+        self._returns_by = 0.0
         self._behind_since: float | None = None
 
     # -- reading
@@ -92,7 +102,7 @@ class Database:
             return ""
         if time.monotonic() - self._since < PATIENCE and reachable(self.remote):
             return f"connecting to {self.remote}"
-        if self._answered:
+        if time.monotonic() - self._answered < RECENT:
             return f"{self.remote} answers but has no database {DATABASE}: is it Open vSwitch's server?"
         return silence(self.remote)
 
@@ -101,7 +111,7 @@ class Database:
         """What is wrong with the switch behind a connected database: it does not act on what it reads."""
         if not self.connected:
             return ""
-        if self._missing >= 2:
+        if self._missing():
             return f"ovs-vswitchd is not running, changes wait in its database; {START}"
         if self._behind_since is not None and time.monotonic() - self._behind_since > BEHIND:
             return "ovs-vswitchd runs but does not do what its database says; see ovs-vswitchd.log"
@@ -182,12 +192,12 @@ class Database:
     def _acted(self, steps: Sequence[Step[Row]], target: int, deadline: float) -> Outcome:
         """Waits for ovs-vswitchd, no longer than it takes to see that there is none."""
         self._ask_at = 0.0
-        self._missing = 0
+        self._missing_since = None
 
         def acted() -> bool:
             return self._cfg()[1] >= target
 
-        self._until(lambda: acted() or self._missing >= 2, deadline)
+        self._until(lambda: acted() or self._missing(), deadline)
         if not acted():
             stuck = self.warning or f"ovs-vswitchd did not act in time; is it running? If not, {START}"
             return Outcome(False, f"the change is in the database, but {stuck}", len(steps))
@@ -228,7 +238,9 @@ class Database:
         connected = answers and idl.state == Idl.IDL_S_MONITORING
         if connected:
             if not self.connected:
+                now = time.monotonic()
                 self._ask_at = 0.0
+                self._returns_by = now + min(now - self._since, SLOWEST)
             if idl.change_seqno != self._seqno or not self.connected:
                 self._seqno = idl.change_seqno
                 self._observed = observed(idl.tables, self.host)
@@ -240,10 +252,12 @@ class Database:
             self._ask()
         else:
             self._asked = None
-            self._missing = 0
-        if self.connected and not connected:
-            self._since = time.monotonic()
-        self._answered = not connected and (answers or (self._answered and not self.connected))
+            self._missing_since = None
+            if self.connected:
+                self._since = time.monotonic()
+                self._answered = -RECENT
+            elif answers:
+                self._answered = time.monotonic()
         self.connected = connected
 
     def _cfg(self) -> tuple[int, int]:
@@ -261,13 +275,21 @@ class Database:
         idl = self._idl
         if self._asked is not None and idl._lock_request_id != self._asked:
             self._asked = None
-            self._missing = self._missing + 1 if idl.has_lock else 0
-            self._ask_at = time.monotonic() + (ASK_AGAIN if idl.has_lock else ASK)
+            now = time.monotonic()
+            if not idl.has_lock:
+                self._missing_since = None
+            elif self._missing_since is None:
+                self._missing_since = max(now, self._returns_by)
+            self._ask_at = now + (ASK_AGAIN if idl.has_lock else ASK)
         elif self._asked is None and time.monotonic() >= self._ask_at:
             request = Message.create_request("lock", [LOCK])
             idl._lock_request_id = self._asked = request.id
             idl._session.send(request)
             idl._session.send(Message.create_request("unlock", [LOCK]))
+
+    def _missing(self) -> bool:
+        """Whether ovs-vswitchd is known not to run, nor to be on its way back to a database that was away."""
+        return self._missing_since is not None and time.monotonic() - self._missing_since >= MISSING
 
     def _block(self, seconds: float) -> None:
         poller = Poller()

@@ -72,7 +72,7 @@ class Writer:
             _, row = self.port(item.name)
             row.tag = tags(item)
         else:
-            if step.verb != "add":
+            if step.verb == "remove" or (step.verb == "replace" and item.name in self.parents):
                 self.remove_port(item.name)
             if step.verb != "remove":
                 self.add_port(item)
