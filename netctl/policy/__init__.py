@@ -42,6 +42,7 @@ __all__ = [
     "Queue",
     "TapCopy",
     "TapNic",
+    "UnknownPort",
     "Uplink",
     "VethNic",
     "Wire",

@@ -1,6 +1,6 @@
 """YAML to plain values, and where each of them stands.
 
-The YAML is 1.2's core schema (yaml.org/spec/1.2.2, 10.3): `on` and `yes` are text, and so is 52:54:00:11:22:33.
+The YAML is 1.2's core schema (yaml.org/spec/1.2.2, 10.3): `on` and `yes` are text, 52:54:00:11:22:33 too.
 Mapping keys are always text. What a policy has no use for and what only harms (tags, merge keys, the same key
 twice, several documents, aliases that multiply) is a problem, not a surprise.
 """
@@ -23,7 +23,7 @@ MOST_ALIASED = 200_000
 _FILE = 48
 _LINE = 24
 _PLACE = 64
-_LOW = 2**_LINE - 1
+_LOW = (1 << _LINE) - 1
 
 _INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -43,8 +43,10 @@ class Place(NamedTuple):
 
 
 class Marks:
-    """Where a mapping or a sequence stands, and what is in it. Places are packed into integers: a large policy has
-    a great many."""
+    """Where a mapping or a sequence stands, and what is in it.
+
+    Places are packed into integers: a large policy has a great many.
+    """
 
     __slots__ = ("at", "entries", "key")
 
@@ -68,10 +70,20 @@ def unpack(place: int) -> Place:
 
 
 def place(mark: Mark, key: bool = False) -> int:
-    """Where a person looks for a value: at its key when it is a mapping or a sequence (or when `key`), else at itself."""
+    """Where a person looks for a value: a mapping or a sequence at its key, a scalar at itself, or with `key`
+    at its key too."""
     if isinstance(mark, int):
         return mark >> _PLACE if key and mark >> _PLACE else mark & (1 << _PLACE) - 1
     return mark.key or mark.at
+
+
+def child(within: Any, element: str | int) -> Any:
+    """The entry of a mapping or a list, of values or of marks; None when it has none."""
+    if isinstance(within, dict):
+        return within.get(element)
+    if isinstance(within, list) and isinstance(element, int) and 0 <= element < len(within):
+        return within[element]
+    return None
 
 
 @dataclass
@@ -88,14 +100,20 @@ def read(data: bytes, file: int) -> Document:
     """The one document in `data`. Never raises for what is in it."""
     start = pack(file, 1, 1)
     if len(data) > MOST_BYTES:
-        return _broken(start, f"the file is larger than {MOST_BYTES // 2**20} MB: split it into several in one directory")
+        return _broken(
+            start, f"the file is larger than {MOST_BYTES // 2**20} MB: split it into several in one directory"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         col = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace").lstrip("\ufeff")) + 1
-        what = "this is a binary file" if b"\0" in data[:4096] else f"byte 0x{data[error.start]:02x} is not UTF-8"
+        what = (
+            "this is a binary file"
+            if b"\0" in data[:4096]
+            else f"byte 0x{data[error.start]:02x} is not UTF-8"
+        )
         return _broken(pack(file, line, col), f"{what}; a policy is YAML, in UTF-8")
     reader = _Reader(text, file)
     try:
@@ -128,7 +146,7 @@ class _Anchor(NamedTuple):
 
 
 class _Reader:
-    """Reads libyaml's events: its nodes would take ten times the time, for tags that are not wanted anyway."""
+    """Reads libyaml's events: its nodes take ten times the time, for tags that are not wanted anyway."""
 
     def __init__(self, text: str, file: int):
         self.found = Document()
@@ -147,10 +165,14 @@ class _Reader:
         self._next()
         event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
+            raise _Stop(
+                pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`"
+            )
         version = getattr(event, "version", None)
         if version is not None and tuple(version) != (1, 2):
-            self._problem(event, "this file says it is another YAML; a policy is YAML 1.2: take the %YAML line out")
+            self._problem(
+                event, "this file says it is another YAML; a policy is YAML 1.2: take the %YAML line out"
+            )
         self.found.value, self.found.mark = self._node(self._next(), 0, 0)
         self._next()
         event = self._next()
@@ -161,11 +183,13 @@ class _Reader:
                 "put this one in a file of its own, in the same directory",
             )
         if self.found.value is None and not self.found.problems:
-            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
+            raise _Stop(
+                pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`"
+            )
         return self.found
 
     def _at(self, event: Any) -> int:
-        mark = event.start_mark
+        mark: yaml.Mark = event.start_mark
         return self._file | min(mark.line + 1, _LOW) << _LINE | min(mark.column + 1, _LOW)
 
     def _problem(self, event: Any, message: str) -> None:
@@ -176,7 +200,9 @@ class _Reader:
             return self._alias(event, key, depth)
         self._size += 1
         if event.tag is not None:
-            self._problem(event, f"the tag {shown(event.tag)} has no meaning in a policy; put text in quotes instead")
+            self._problem(
+                event, f"the tag {shown(event.tag)} has no meaning in a policy; put text in quotes instead"
+            )
         anchor = event.anchor
         if anchor is None:
             return self._value(event, key, depth)
@@ -189,11 +215,13 @@ class _Reader:
         return value, mark
 
     def _value(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:
-        mark = event.start_mark
-        at = self._file | min(mark.line + 1, _LOW) << _LINE | min(mark.column + 1, _LOW)
+        start: yaml.Mark = event.start_mark
+        at = self._file | min(start.line + 1, _LOW) << _LINE | min(start.column + 1, _LOW)
         if type(event) is yaml.ScalarEvent:
             return (
-                self._plain(event.value) if event.implicit[0] else self._texts.setdefault(event.value, event.value)
+                self._plain(event.value)
+                if event.implicit[0]
+                else self._texts.setdefault(event.value, event.value)
             ), key << _PLACE | at
         depth += 1
         self._deeper(event, depth)
@@ -229,7 +257,10 @@ class _Reader:
             value, mark = self._node(self._next(), key_at, depth)
             if key == "<<" and plain:
                 self.found.problems.append(
-                    (key_at, "merge keys (<<) are not YAML 1.2; write the keys out, or give a whole value by its alias")
+                    (
+                        key_at,
+                        "merge keys (<<) are not YAML 1.2; write the keys out, or alias a whole value",
+                    )
                 )
             elif key in values:
                 first = unpack(place(marks[key], key=True))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from netctl.policy import model
+from netctl.policy.document import child
 from netctl.policy.model import Policy
 from netctl.policy.name import shown
 from netctl.policy.ports import Path
@@ -103,15 +104,14 @@ def _locate(loc: tuple[str | int, ...], document: Any) -> _Spot:
 
 
 def _enter(spot: _Spot, element: str | int) -> None:
-    value = spot.value
-    if isinstance(value, dict) and element in value:
-        spot.value = value[element]
-    elif isinstance(value, list) and isinstance(element, int) and element < len(value):
-        spot.value = value[element]
-    else:
-        spot.value = None
-        return
-    spot.path.append(element)
+    inside = child(spot.value, element)
+    if (
+        inside is not None
+        or isinstance(spot.value, list)
+        or (isinstance(spot.value, dict) and element in spot.value)
+    ):
+        spot.path.append(element)
+    spot.value = inside
 
 
 def _whole(known: FieldInfo) -> Any:
@@ -126,7 +126,7 @@ def _bare(annotation: Any) -> Any:
         elif get_origin(annotation) in (Union, types.UnionType):
             members = [each for each in get_args(annotation) if each is not type(None)]
             if len(members) != 1:
-                return Union[tuple(members)]
+                return Union[tuple(members)]  # noqa: UP007
             annotation = members[0]
         else:
             return annotation
@@ -168,7 +168,7 @@ def _unknown(spot: _Spot) -> str:
     return f"{said}; did you mean {near[0]!r}?" if near else f"{said}; it takes {', '.join(known)}"
 
 
-def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:
+def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:  # noqa: PLR0911
     value = error.get("input")
     context: Mapping[str, Any] = error.get("ctx", {})
     name = spot.name
@@ -191,15 +191,17 @@ def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:
         return _choice(name, value, list(_literals(spot.annotation)))
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"{name} is {_range(spot.annotation)}, not {value}"
-    if kind == "too_short" and spot.owner is model.Wire:
-        return f"a wire has two ends; this one has {len(value)}"
-    if kind == "too_long" and spot.owner is model.Wire:
+    if kind in ("too_short", "too_long") and spot.owner is model.Wire:
         return f"a wire has two ends; this one has {len(value)}"
     if kind == "string_too_short":
         return f"{shown(name)} is empty; {_expected(spot)}"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f"{shown(name)} is text; put {_what(value)} in quotes if that is what it is"
-    if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off", "true", "false"):
+    if (
+        kind == "bool_type"
+        and isinstance(value, str)
+        and value.lower() in ("yes", "no", "on", "off", "true", "false")
+    ):
         right = "true" if value.lower() in ("yes", "on", "true") else "false"
         return f"{shown(name)} is true or false, without quotes; write {right}"
     if kind == "int_type" and isinstance(value, str) and value.strip().isdigit():
@@ -218,7 +220,9 @@ def _expected(spot: _Spot) -> str:
     """What stands at the spot when it is right, as a sentence without its end."""
     annotation = _bare(spot.annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        shape = _SHAPES.get(annotation, "a mapping" + (", {} for the defaults" if _all_default(annotation) else ""))
+        shape = _SHAPES.get(
+            annotation, "a mapping" + (", {} for the defaults" if _all_default(annotation) else "")
+        )
         return f"{noun(annotation)} is {shape}"
     origin = get_origin(annotation)
     if origin is dict:

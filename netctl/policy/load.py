@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from netctl.policy import refuse, rules
-from netctl.policy.document import Document, Mark, Marks, place, read, unpack
+from netctl.policy.document import Document, Mark, Marks, child, place, read, unpack
 from netctl.policy.explain import explain
 from netctl.policy.merge import merge
 from netctl.policy.model import Policy
 from netctl.policy.ports import Path as Way
+from netctl.policy.ports import Ports
 from netctl.policy.position import Position, Problem
 from netctl.policy.salvage import take_out
 
@@ -37,9 +38,12 @@ class Loaded:
     _mark: Mark = 0
 
     def position(self, path: Way, key: bool = False) -> Position:
-        """Where the value at `path` was said: a mapping or a sequence at its key, a scalar at itself (with `key` at its
-        key too). What is not literally there is where the nearest thing around it is, so that the path of a long
-        form finds the short one."""
+        """Where the value at `path` was said: a mapping or a sequence at its key, a scalar at itself, or also
+        at its key with `key`.
+
+        What is not literally there is where the nearest thing around it is, so that the path of a long form
+        finds the short one.
+        """
         at = unpack(place(*_follow(self._mark, path, key)))
         file = self.files[at.file] if at.file < len(self.files) else self.source
         return Position(file, max(at.line, 1), max(at.col, 1))
@@ -57,7 +61,10 @@ def load(path: Path | str) -> Loaded:
     except (OSError, ValueError) as error:
         return _nothing(source, _reason(error))
     if not files:
-        return _nothing(source, "no *.yaml in this directory; a policy is one file or several, each starting with `version: 1`")
+        return _nothing(
+            source,
+            "no *.yaml in this directory; a policy is one file or several, each starting with `version: 1`",
+        )
     texts: list[tuple[str, bytes]] = []
     problems: list[Problem] = []
     for file in files:
@@ -108,7 +115,9 @@ def _load(texts: list[tuple[str, bytes]], source: str, problems: list[Problem]) 
     digest = hashlib.sha256()
     documents: list[Document] = []
     for number, (name, data) in enumerate(texts):
-        digest.update(name.rpartition("/")[2].encode("utf-8", "surrogateescape") + b"\0%d\0" % len(data) + data)
+        digest.update(
+            name.rpartition("/")[2].encode("utf-8", "surrogateescape") + b"\0%d\0" % len(data) + data
+        )
         document = read(data, number)
         documents.append(document)
         problems += _placed(files, document.problems)
@@ -131,8 +140,10 @@ def _placed(files: tuple[str, ...], problems: list[tuple[int, str]]) -> list[Pro
 
 
 def _validate(at: Loaded, value: Any, problems: list[Problem], complete: bool) -> Policy | None:
-    """The policy; what is wrong goes to `problems`. What the models refuse is taken out of `value`, so that the rules
-    can look at the rest."""
+    """The policy; what is wrong goes to `problems`.
+
+    What the models refuse is taken out of `value`, so that the rules can look at the rest.
+    """
     first = True
     lost: set[str] = set()
     for _ in range(_ROUNDS):
@@ -149,7 +160,9 @@ def _validate(at: Loaded, value: Any, problems: list[Problem], complete: bool) -
             break
     else:
         return None
-    for finding in (*rules.check(policy, at.where, lost, complete), *refuse.check(policy)):
+    ports = Ports(policy)
+    scene = rules.Scene(at.where, lost, complete)
+    for finding in (*rules.check(policy, ports, scene), *refuse.check(policy, ports)):
         problems.append(_problem(at, finding.path, finding.message, finding.key))
     return policy
 
@@ -160,20 +173,13 @@ def _problem(at: Loaded, path: Way, message: str, key: bool) -> Problem:
 
 
 def _follow(mark: Mark, path: Way, key: bool) -> tuple[Mark, bool]:
-    """The mark at `path`. An element that is not there is passed over: it is one that a short form leaves out."""
+    """The mark at `path`. An element that is not there is passed over: a short form leaves it out."""
     exact = True
     for element in path:
         if not isinstance(mark, Marks):
             return mark, False
-        entries = mark.entries
-        if isinstance(entries, dict):
-            if element in entries:
-                mark = entries[element]  # type: ignore[index]
-                exact = True
-                continue
-        elif isinstance(element, int) and 0 <= element < len(entries):
-            mark = entries[element]
-            exact = True
-            continue
-        exact = False
+        inside: Mark | None = child(mark.entries, element)
+        exact = inside is not None
+        if inside is not None:
+            mark = inside
     return mark, key and exact

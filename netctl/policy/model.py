@@ -1,12 +1,12 @@
 """What a policy may say. The text of each field is what docs/policy.md and the JSON Schema say about it.
 
-Values come out in one form however they were written: short forms are long, MACs are lower case, addresses are
-as `ipaddress` prints them, a wire has its name. What fits together is `rules`' matter, not this file's.
+Values come out in one form however they were written: short forms are long, MACs are lower case, addresses
+are as `ipaddress` prints them, a wire has its name. What fits together is a matter of `rules`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -14,9 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    PlainValidator,
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -25,15 +27,73 @@ from pydantic_core import CoreSchema
 from netctl.policy import name as names
 from netctl.policy.rate import Amount, Rate
 
-DeviceName = Annotated[StrictStr, AfterValidator(names.device_name), Field(min_length=1, max_length=15)]
-PlainName = Annotated[StrictStr, AfterValidator(names.plain_name)]
-WireName = Annotated[StrictStr, AfterValidator(names.wire_name)]
-Mac = Annotated[StrictStr, AfterValidator(names.mac)]
-InterfaceAddress = Annotated[StrictStr, AfterValidator(names.interface)]
-Address = Annotated[StrictStr, AfterValidator(names.address)]
-Network = Annotated[StrictStr, AfterValidator(names.network)]
-SysctlName = Annotated[StrictStr, AfterValidator(names.sysctl)]
-Ovsdb = Annotated[StrictStr, AfterValidator(names.ovsdb)]
+DeviceName = Annotated[
+    StrictStr,
+    AfterValidator(names.device_name),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": names.IFNAMSIZ, "pattern": "^[^/:%\\s]+$"}
+    ),
+]
+PlainName = Annotated[
+    StrictStr,
+    AfterValidator(names.plain_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"}),
+]
+WireName = Annotated[
+    StrictStr,
+    AfterValidator(names.wire_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-.0-~]+$"}),
+]
+AnyMac = Annotated[
+    StrictStr,
+    AfterValidator(names.any_mac),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"}),
+]
+Mac = Annotated[
+    StrictStr,
+    AfterValidator(names.mac),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$"}),
+]
+InterfaceAddress = Annotated[
+    StrictStr,
+    AfterValidator(names.interface),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9.]+$", "examples": ["10.120.1.11/24"]}),
+]
+Address = Annotated[
+    StrictStr,
+    AfterValidator(names.address),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+$", "examples": ["192.168.1.254"]}),
+]
+Network = Annotated[
+    StrictStr,
+    AfterValidator(names.network),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9.]+)?$", "examples": ["10.0.0.0/8"]}),
+]
+Ovsdb = Annotated[
+    StrictStr,
+    AfterValidator(names.ovsdb),
+    WithJsonSchema({"type": "string", "pattern": "^(unix:/.+|(tcp|ssl):.+:[0-9]+)$"}),
+]
+SysctlName = Annotated[
+    StrictStr, AfterValidator(names.sysctl), WithJsonSchema({"type": "string", "pattern": "^net[./].+$"})
+]
+SysctlValue = Annotated[
+    int | str, PlainValidator(names.sysctl_value), WithJsonSchema({"type": ["integer", "string"]})
+]
+User = Annotated[int | str, PlainValidator(names.user), WithJsonSchema({"type": ["integer", "string"]})]
+GroupMask = Annotated[
+    int,
+    PlainValidator(names.group_mask),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 0xFFFF},
+                {"enum": list(names.GROUPS)},
+                {"type": "array", "items": {"enum": list(names.GROUPS)}},
+            ]
+        }
+    ),
+]
 Mtu = Annotated[StrictInt, Field(ge=68, le=65535)]
 VlanId = Annotated[StrictInt, Field(ge=1, le=4094)]
 PortSpec = Annotated[StrictStr, Field(min_length=1)]
@@ -49,7 +109,9 @@ class Part(BaseModel):
     """The JSON Schema of the short form, where there is one."""
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         long = handler(schema)
         if cls.short is None:
             return long
@@ -92,10 +154,14 @@ class BaseNic(Part):
     name: DeviceName | None = Field(
         None, description="The name of the host side; GUEST-NIC when left out. At most 15 characters."
     )
-    mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
+    mac: Mac | None = Field(
+        None, description="The guest's MAC; one that never changes is made up when left out."
+    )
     bridge: DeviceName | None = Field(None, description="The bridge that the host side becomes a port of.")
     mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
-    addresses: tuple[InterfaceAddress, ...] = Field((), description="The guest's addresses, each with its prefix length.")
+    addresses: tuple[InterfaceAddress, ...] = Field(
+        (), description="The guest's addresses, each with its prefix length."
+    )
 
 
 class TapNic(BaseNic):
@@ -118,14 +184,18 @@ class MacvtapNic(BaseNic):
     mode: MacvtapMode = Field("vepa", description="How macvtaps on one device reach each other.")
 
 
-Nic = Annotated[Union[TapNic, VethNic, MacvtapNic], Field(discriminator="device")]
+Nic = Annotated[TapNic | VethNic | MacvtapNic, Field(discriminator="device")]
 
 
 class Guest(Part):
     """A virtual machine, or a namespace that plays one."""
 
-    namespace: StrictBool = Field(False, description="Whether the guest is a network namespace, made by the agent.")
-    nics: dict[DeviceName, Nic] = Field({}, description="Its network interfaces, by the name that the guest sees.")
+    namespace: StrictBool = Field(
+        False, description="Whether the guest is a network namespace, made by the agent."
+    )
+    nics: dict[DeviceName, Nic] = Field(
+        {}, description="Its network interfaces, by the name that the guest sees."
+    )
 
 
 class BridgePort(Part):
@@ -134,14 +204,14 @@ class BridgePort(Part):
     group_fwd_mask: GroupMask | None = Field(
         None, description="Reserved multicast that this port forwards: a number, a name or a list of names."
     )
-    hairpin: StrictBool = Field(False, description="Whether a frame may leave by the port that it came in by.")
-    isolated: StrictBool = Field(False, description="Whether the port reaches only ports that are not isolated.")
+    hairpin: StrictBool = Field(
+        False, description="Whether a frame may leave by the port that it came in by."
+    )
+    isolated: StrictBool = Field(
+        False, description="Whether the port reaches only ports that are not isolated."
+    )
     pvid: VlanId | None = Field(None, description="The VLAN of untagged frames, in and out.")
     vlans: tuple[VlanId, ...] = Field((), description="The VLANs that pass tagged.")
-
-
-GroupName = Literal["stp", "pause", "lacp", "eapol", "lldp"]
-GroupMask = Union[Annotated[StrictInt, Field(ge=0, le=0xFFFF)], GroupName, tuple[GroupName, ...]]
 
 
 class BaseLink(Part):
@@ -154,12 +224,15 @@ class BaseLink(Part):
         None, description="Frames in its send queue; the kernel's when left out."
     )
     offloads: dict[str, StrictBool] = Field(
-        {}, description="Offloads to turn on or off, by ethtool's name, e.g. `{tx-checksum-ip-generic: false}`."
+        {},
+        description="Offloads to turn on or off, by ethtool's name, e.g. `{tx-checksum-ip-generic: false}`.",
     )
     netns: PlainName | None = Field(None, description="The network namespace it is moved into.")
     master: DeviceName | None = Field(None, description="The Linux bridge or bond it is a port of.")
     port: BridgePort | None = Field(None, description="How it behaves as a port of its Linux bridge.")
-    addresses: tuple[InterfaceAddress, ...] = Field((), description="Its addresses, each with its prefix length.")
+    addresses: tuple[InterfaceAddress, ...] = Field(
+        (), description="Its addresses, each with its prefix length."
+    )
 
 
 class VethLink(BaseLink):
@@ -208,10 +281,15 @@ class BondLink(BaseLink):
     miimon: Annotated[StrictInt, Field(ge=0, le=60_000)] = Field(
         100, description="Milliseconds between looks at the ports' carrier; 0 never looks."
     )
-    hash_policy: Literal["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"] | None = Field(
-        None, description="What decides the port of a frame, where the mode hashes; the kernel's when left out."
+    hash_policy: Literal["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"] | None = (
+        Field(
+            None,
+            description="What decides a frame's port, where the mode hashes; the kernel's when left out.",
+        )
     )
-    lacp_rate: Literal["slow", "fast"] | None = Field(None, description="How often LACP speaks, for mode 802.3ad.")
+    lacp_rate: Literal["slow", "fast"] | None = Field(
+        None, description="How often LACP speaks, for mode 802.3ad."
+    )
     primary: DeviceName | None = Field(None, description="The port to prefer, where only one is active.")
 
 
@@ -219,10 +297,16 @@ class VxlanLink(BaseLink):
     """Ethernet over UDP (RFC 7348)."""
 
     kind: Literal["vxlan"] = Field(description="`vxlan`.")
-    id: Annotated[StrictInt, Field(ge=0, le=0xFFFFFF)] = Field(description="The network identifier, 0 to 16777215.")
-    link: DeviceName | None = Field(None, description="The device that carries it; routing decides when left out.")
+    id: Annotated[StrictInt, Field(ge=0, le=0xFFFFFF)] = Field(
+        description="The network identifier, 0 to 16777215."
+    )
+    link: DeviceName | None = Field(
+        None, description="The device that carries it; routing decides when left out."
+    )
     local: Address | None = Field(None, description="The address it sends from.")
-    remote: Address | None = Field(None, description="Where frames for unknown addresses go: a host or a multicast group.")
+    remote: Address | None = Field(
+        None, description="Where frames for unknown addresses go: a host or a multicast group."
+    )
     dstport: Annotated[StrictInt, Field(ge=1, le=65535)] = Field(4789, description="The UDP port.")
     learning: StrictBool = Field(True, description="Whether it learns which host has which address.")
     ttl: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(
@@ -256,9 +340,13 @@ class TapLink(BaseLink):
     """A tap that is no guest's. Persistent, without packet information."""
 
     kind: Literal["tap"] = Field(description="`tap`.")
-    owner: StrictStr | StrictInt | None = Field(None, description="The user, by name or number, who may open it; root when left out.")
-    group: StrictStr | StrictInt | None = Field(None, description="The group, by name or number, that may open it.")
-    multi_queue: StrictBool = Field(False, description="Whether it may be opened several times, a queue each.")
+    owner: User | None = Field(
+        None, description="The user, by name or number, who may open it; root when left out."
+    )
+    group: User | None = Field(None, description="The group, by name or number, that may open it.")
+    multi_queue: StrictBool = Field(
+        False, description="Whether it may be opened several times, a queue each."
+    )
     vnet_hdr: StrictBool = Field(False, description="Whether frames carry a virtio header.")
 
 
@@ -269,18 +357,16 @@ class IfbLink(BaseLink):
 
 
 Link = Annotated[
-    Union[
-        VethLink,
-        BridgeLink,
-        VlanLink,
-        BondLink,
-        VxlanLink,
-        MacvlanLink,
-        MacvtapLink,
-        DummyLink,
-        TapLink,
-        IfbLink,
-    ],
+    VethLink
+    | BridgeLink
+    | VlanLink
+    | BondLink
+    | VxlanLink
+    | MacvlanLink
+    | MacvtapLink
+    | DummyLink
+    | TapLink
+    | IfbLink,
     Field(discriminator="kind"),
 ]
 
@@ -289,7 +375,7 @@ class Uplink(Part):
     """A NIC of the host with a default route of its own; its table, rule and kernel settings follow."""
 
     address: InterfaceAddress = Field(description="Its address, with the prefix length.")
-    gateway: Address | None = Field(None, description="The next hop of its default route.")
+    gateway: Address = Field(description="The next hop of its default route.")
     table: Annotated[StrictInt, Field(ge=1, le=2**32 - 1)] = Field(
         description="The number of its routing table: not 253 to 255, which are the kernel's."
     )
@@ -323,19 +409,31 @@ class Rates(Part):
 class Match(Part):
     """Which frames: those to which everything said applies. Nothing said: every frame."""
 
-    eth_type: Annotated[StrictInt, Field(ge=0x600, le=0xFFFF)] | None = Field(None, description="E.g. `0x0806` for ARP.")
+    eth_type: Annotated[StrictInt, Field(ge=0x600, le=0xFFFF)] | None = Field(
+        None, description="E.g. `0x0806` for ARP."
+    )
     eth_src: Mac | None = Field(None, description="The sender's MAC.")
-    eth_dst: StrictStr | None = Field(None, description="The receiver's MAC.")
+    eth_dst: AnyMac | None = Field(None, description="The receiver's MAC.")
     vlan: VlanId | None = Field(None, description="The VLAN of its tag.")
-    vlan_pcp: Annotated[StrictInt, Field(ge=0, le=7)] | None = Field(None, description="The priority of its tag.")
+    vlan_pcp: Annotated[StrictInt, Field(ge=0, le=7)] | None = Field(
+        None, description="The priority of its tag."
+    )
     ip_dscp: Annotated[StrictInt, Field(ge=0, le=63)] | None = Field(None, description="E.g. `46` for voice.")
     ip_proto: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(None, description="E.g. `6` for TCP.")
     ip_src: Network | None = Field(None, description="The sender's address or network.")
     ip_dst: Network | None = Field(None, description="The receiver's address or network.")
-    tcp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The sender's TCP port.")
-    tcp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The receiver's TCP port.")
-    udp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The sender's UDP port.")
-    udp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The receiver's UDP port.")
+    tcp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
+        None, description="The sender's TCP port."
+    )
+    tcp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
+        None, description="The receiver's TCP port."
+    )
+    udp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
+        None, description="The sender's UDP port."
+    )
+    udp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
+        None, description="The receiver's UDP port."
+    )
 
 
 class Class(Part):
@@ -351,7 +449,9 @@ class End(Part):
     short = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
 
     port: PortSpec = Field(description="[host/[bridge/]]port, as little as is unique.")
-    vlan: VlanId | None = Field(None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten.")
+    vlan: VlanId | None = Field(
+        None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -360,7 +460,7 @@ class End(Part):
 
 
 class Wire(Part):
-    """A cable: what enters at one end leaves at the other, and nothing else does. Short form: just its two ends."""
+    """A cable: what enters at one end leaves at the other, nothing else does. Short form: its two ends."""
 
     short = {
         "type": "array",
@@ -370,10 +470,14 @@ class Wire(Part):
         "description": "The two ends.",
     }
 
-    name: WireName = Field("", description="What it is called; A--B, from the names of its ports, when left out.")
+    name: WireName = Field(
+        "", description="What it is called; A--B, from the names of its ports, when left out."
+    )
     ends: tuple[End, End] = Field(description="Its two ends.")
     rate: Rates | None = Field(None, description="How fast it may go; as fast as it can when left out.")
-    classify: tuple[Class, ...] = Field((), description="Which frames go through which queue; the first that matches.")
+    classify: tuple[Class, ...] = Field(
+        (), description="Which frames go through which queue; the first that matches."
+    )
     observe: Literal["lldp"] | None = Field(
         None, description="`lldp` for a copy of LLDP to the controller; the frame itself passes untouched."
     )
@@ -409,10 +513,12 @@ class Host(Part):
         "This machine's own when left out: unix:/var/run/openvswitch/db.sock, or db.sock in OVS_RUNDIR.",
     )
     bridges: dict[DeviceName, Bridge] = Field({}, description="Open vSwitch bridges, the controller's work.")
-    guests: dict[PlainName, Guest] = Field({}, description="Virtual machines and namespaces, the agent's work.")
+    guests: dict[PlainName, Guest] = Field(
+        {}, description="Virtual machines and namespaces, the agent's work."
+    )
     links: dict[DeviceName, Link] = Field({}, description="Plain network devices, the agent's work.")
     uplinks: dict[DeviceName, Uplink] = Field({}, description="NICs with a default route each, by device.")
-    sysctls: dict[SysctlName, StrictInt | StrictStr] = Field({}, description="Kernel settings under net.")
+    sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net.")
 
 
 class Policy(Part):
@@ -428,6 +534,3 @@ class Policy(Part):
 def _port_name(end: Any) -> str:
     spec = end.get("port") if isinstance(end, dict) else end
     return spec.rpartition("/")[2] if isinstance(spec, str) else ""
-
-
-BridgePort.model_rebuild()

@@ -1,8 +1,10 @@
-"""What things may be called, and how addresses are written: text in, the same text in one form out, or ValueError."""
+"""What things may be called, and how addresses are written: text in, one form of it out, or ValueError."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from ipaddress import ip_address, ip_interface, ip_network
 
 IFNAMSIZ = 15
@@ -10,14 +12,21 @@ IFNAMSIZ = 15
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _WIRE = re.compile(r"[!-.0-~]{1,64}", re.ASCII)
-_DEVICE = re.compile(r"[!-~]+", re.ASCII)
+_GOOD_DEVICE = re.compile(r"[!-$&-.0-9;-~]{1,15}", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _SYSCTL = re.compile(r"[a-z0-9_]+([./][A-Za-z0-9_@:-]+)+", re.ASCII)
 
 
+GROUPS = {"stp": 0x0, "pause": 0x1, "lacp": 0x2, "eapol": 0x3, "lldp": 0xE}
+"""The last digit of each protocol's reserved multicast address 01-80-C2-00-00-0X."""
+
+
 def device_name(text: str) -> str:
-    """The name of a network device, by the kernel's own rule (dev_valid_name) and, so that it stays readable in
-    commands, only visible ASCII and no `%`, which the kernel replaces by a number."""
+    """The name of a network device, by the kernel's own rule (dev_valid_name) and, so that it stays readable
+    in commands, only visible ASCII and no `%`, which the kernel replaces by a number."""
+    if _GOOD_DEVICE.fullmatch(text) and text not in (".", ".."):
+        return text
     if not text:
         raise ValueError("the name of a network device cannot be empty")
     if len(text.encode(errors="replace")) > IFNAMSIZ:
@@ -27,7 +36,7 @@ def device_name(text: str) -> str:
         )
     if text in (".", ".."):
         raise ValueError(f"{shown(text)} cannot be the name of a network device")
-    bad = sorted({each for each in text if not _DEVICE.fullmatch(each) or each in "/:%"})
+    bad = sorted({each for each in text if not "!" <= each <= "~" or each in "/:%"})
     if bad:
         raise ValueError(
             f"{shown(text)} cannot be the name of a network device: {', '.join(map(shown, bad))} "
@@ -48,19 +57,29 @@ def plain_name(text: str) -> str:
 
 def wire_name(text: str) -> str:
     if not _WIRE.fullmatch(text):
-        raise ValueError(f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'")
+        raise ValueError(
+            f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'"
+        )
     return text
+
+
+def any_mac(text: str) -> str:
+    """A MAC in lower case, of one receiver or many."""
+    lower = text.lower()
+    if not _MAC.fullmatch(lower):
+        raise ValueError(
+            f"{shown(text)} is not a MAC address: write six pairs of hex digits, such as 52:54:00:84:e3:62"
+        )
+    return lower
 
 
 def mac(text: str) -> str:
     """A unicast MAC in lower case."""
-    lower = text.lower()
-    if not _MAC.fullmatch(lower):
-        raise ValueError(f"{shown(text)} is not a MAC address: write six pairs of hex digits, such as 52:54:00:84:e3:62")
+    lower = any_mac(text)
     if lower == "ff:ff:ff:ff:ff:ff":
         raise ValueError("ff:ff:ff:ff:ff:ff is the broadcast address; a device needs a unicast MAC")
     if lower == "00:00:00:00:00:00":
-        raise ValueError("00:00:00:00:00:00 is no device's address; leave mac out to get one")
+        raise ValueError("00:00:00:00:00:00 is no device's address; leave it out to get one")
     if int(lower[:2], 16) & 1:
         right = f"{int(lower[:2], 16) & 0xFE:02x}{lower[2:]}"
         raise ValueError(
@@ -72,6 +91,10 @@ def mac(text: str) -> str:
 
 def interface(text: str) -> str:
     """An address with its prefix length, IPv4 or IPv6."""
+    if "%" in text:
+        raise ValueError(
+            f"{shown(text)} names a zone; the device is clear here: leave out what follows the %"
+        )
     if "/" not in text:
         try:
             address = ip_address(text)
@@ -90,10 +113,16 @@ def interface(text: str) -> str:
         raise ValueError(f"{shown(text)} is a multicast address; a device needs a unicast one")
     if parsed.ip.is_unspecified:
         raise ValueError(f"{shown(text)} is no device's address")
-    if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.broadcast_address:
+    if (
+        parsed.version == 4
+        and parsed.network.prefixlen < 31
+        and parsed.ip == parsed.network.broadcast_address
+    ):
         raise ValueError(f"{shown(text)} is the broadcast address of {parsed.network}")
     if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.network_address:
-        raise ValueError(f"{shown(text)} is the network {parsed.network} itself; a device needs an address in it")
+        raise ValueError(
+            f"{shown(text)} is the network {parsed.network} itself; a device needs an address in it"
+        )
     return str(parsed)
 
 
@@ -113,9 +142,51 @@ def network(text: str) -> str:
         raise ValueError(f"{shown(text)} is not an address or network, such as 10.0.0.0/8") from None
 
 
+def user(value: object) -> str | int:
+    """A user or group, by name or number."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32 - 1:
+        return value
+    if isinstance(value, str) and _USER.fullmatch(value):
+        return value
+    raise ValueError(f"{shown(str(value))} is not the name or number of a user or group")
+
+
+def group_mask(value: object) -> int:
+    """The reserved multicast that a bridge forwards, as the kernel's bit mask: bit X for 01-80-C2-00-00-0X
+    (IEEE 802.1D, table 7-10). Given as that number, a name, or a list of names."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 0 <= value <= 0xFFFF:
+            return value
+        raise ValueError(f"a mask is 0 to 0xffff, not {str(value)[:20]}")
+    mask = 0
+    for each in value if isinstance(value, list | tuple) else (value,):
+        if not isinstance(each, str) or each not in GROUPS:
+            near = suggest(each, GROUPS) if isinstance(each, str) else ""
+            raise ValueError(
+                f"{shown(str(each))} is no reserved multicast that netctl knows{near}; "
+                f"it is one of {', '.join(GROUPS)}, a list of them, or a number such as 0x4000"
+            )
+        mask |= 1 << GROUPS[each]
+    return mask
+
+
+def sysctl_value(value: object) -> str | int:
+    if isinstance(value, bool):
+        raise ValueError(f"a kernel setting is a number or text: write {int(value)}")
+    if isinstance(value, int) and abs(value) < 2**64:
+        return value
+    if isinstance(value, str) and value.isprintable() and value.strip():
+        return value
+    raise ValueError("a kernel setting is a number, or text on one line")
+
+
 def sysctl(text: str) -> str:
     if not _SYSCTL.fullmatch(text) or ".." in text:
         raise ValueError(f"{shown(text)} is not the name of a kernel setting, such as net.ipv4.ip_forward")
+    if not text.startswith(("net.", "net/")):
+        raise ValueError(
+            f"{shown(text)} is not netctl's: only settings under net, such as net.ipv4.ip_forward, are"
+        )
     return text
 
 
@@ -135,6 +206,12 @@ def ovsdb(text: str) -> str:
         f"{shown(text)} is not a way to an Open vSwitch database: write unix:/path/to/db.sock, "
         "tcp:ADDRESS:6640 or ssl:ADDRESS:6640 (an IPv6 address in brackets)"
     )
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """«; did you mean …?», or nothing when nothing is near."""
+    near = get_close_matches(word[:64], list(known), n=1)
+    return f"; did you mean {shown(near[0])}?" if near else ""
 
 
 def shown(text: str) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from netctl.policy.model import MacvtapNic, Policy, TapNic, VethNic
-from netctl.policy.name import device_name, shown
+from netctl.policy.name import device_name, shown, suggest
 
 Path = tuple[str | int, ...]
 """The way to a value from the top of a policy, e.g. ("hosts", "hv1", "bridges", "ovbr0")."""
@@ -50,8 +49,8 @@ class AmbiguousPort(PortError):
 
 
 class Ports:
-    """The ports of a policy: those of its bridges and guests (`declared`), and those that only a wire or a tap
-    names, with their bridge (`implied`)."""
+    """The ports of a policy: those of its bridges and guests (`declared`), and those that only a wire or a
+    tap names, with their bridge (`implied`)."""
 
     def __init__(self, policy: Policy):
         self.declared: dict[PortRef, Declared] = {}
@@ -92,7 +91,7 @@ class Ports:
             if found:
                 raise AmbiguousPort(spec, sorted(found))
             raise UnknownPort(
-                f"no port is called {shown(spec)}{self._suggest(spec, self._named)}; "
+                f"no port is called {shown(spec)}{suggest(spec, self._named)}; "
                 "a port that the policy does not declare is written bridge/port"
             )
         if len(parts) > 3 or not all(parts):
@@ -100,10 +99,10 @@ class Ports:
         if len(parts) == 3:
             host, bridge, port = parts
             if host not in self._hosts:
-                raise UnknownPort(f"no host is called {shown(host)}{self._suggest(host, self._hosts)}")
+                raise UnknownPort(f"no host is called {shown(host)}{suggest(host, self._hosts)}")
             if host not in self._bridges.get(bridge, ()):
                 known = [each for each, hosts in self._bridges.items() if host in hosts]
-                raise UnknownPort(f"host {host} has no bridge {shown(bridge)}{self._suggest(bridge, known)}")
+                raise UnknownPort(f"host {host} has no bridge {shown(bridge)}{suggest(bridge, known)}")
             return _ref(host, bridge, port)
         return self._resolve_pair(spec, parts[0], parts[1])
 
@@ -122,16 +121,11 @@ class Ports:
         if first in self._hosts:
             here = [each for each, refs in self._named.items() if any(ref.host == first for ref in refs)]
             raise UnknownPort(
-                f"host {first} has no port {shown(port)}{self._suggest(port, here)}; "
+                f"host {first} has no port {shown(port)}{suggest(port, here)}; "
                 f"a port that the policy does not declare is written {first}/bridge/port"
             )
         known = [*self._bridges, *self._hosts]
-        raise UnknownPort(f"no bridge is called {shown(first)}{self._suggest(first, known)}")
-
-    @staticmethod
-    def _suggest(word: str, known: object) -> str:
-        near = get_close_matches(word[:64], list(known), n=1)  # type: ignore[call-overload]
-        return f"; did you mean {shown(near[0])}?" if near else ""
+        raise UnknownPort(f"no bridge is called {shown(first)}{suggest(first, known)}")
 
 
 def specs(policy: Policy) -> Iterator[tuple[Path, str]]:
@@ -141,6 +135,11 @@ def specs(policy: Policy) -> Iterator[tuple[Path, str]]:
             yield ("wires", number, "ends", end), each.port
     for number, tap in enumerate(policy.taps):
         yield ("taps", number, "to"), tap.to
+
+
+def host_side(guest: str, nic_name: str, nic: TapNic | VethNic | MacvtapNic) -> str:
+    """What the host's device of a guest's NIC is called."""
+    return nic.name or f"{guest}-{nic_name}"
 
 
 def _ref(host: str, bridge: str, port: str) -> PortRef:
@@ -160,5 +159,5 @@ def _declared(policy: Policy, host_name: str) -> Iterator[tuple[PortRef, Declare
         for nic_name, nic in guest.nics.items():
             if nic.bridge is not None:
                 path = ("hosts", host_name, "guests", guest_name, "nics", nic_name)
-                name = nic.name or f"{guest_name}-{nic_name}"
-                yield PortRef(host_name, nic.bridge, name), Declared(path, nic, guest_name)
+                ref = PortRef(host_name, nic.bridge, host_side(guest_name, nic_name, nic))
+                yield ref, Declared(path, nic, guest_name)

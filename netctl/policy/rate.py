@@ -41,7 +41,9 @@ class Rate(BaseModel):
         return {"bits": _bits(number.scaleb(_SCALE[scale[1].lower()]), value)}
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {
             "type": "string",
             "pattern": _RATE_PATTERN,
@@ -69,12 +71,16 @@ class Amount(BaseModel):
         number, unit = _split(value, "an amount", "800kbit")
         scale = re.fullmatch(r"([kmgtKMGT]?)([bB][iI][tT]|B)", unit)
         if scale is None:
-            raise ValueError(f"{_show(value)} has no unit that netctl knows: write bits as 800kbit, bytes as 100kB")
+            raise ValueError(
+                f"{_show(value)} has no unit that netctl knows: write bits as 800kbit, bytes as 100kB"
+            )
         each = 8 if scale[2] == "B" else 1
         return {"bits": _bits(number.scaleb(_SCALE[scale[1].lower()]) * each, value)}
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {
             "type": "string",
             "pattern": _AMOUNT_PATTERN,
@@ -89,7 +95,9 @@ class Amount(BaseModel):
 
 def _split(value: Any, what: str, example: str) -> tuple[Decimal, str]:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"{what} needs its unit: is {_show(value)} {_show(value)}kbit or {_show(value)}mbit?")
+        raise ValueError(
+            f"{what} needs its unit: is {_show(value)} {_show(value)}kbit or {_show(value)}mbit?"
+        )
     if not isinstance(value, str):
         raise ValueError(f"{what} is a number with a unit, such as {example}")
     found = _NUMBER.fullmatch(value)

@@ -1,12 +1,125 @@
-"""What this version does not do yet."""
+"""What the language has and this version does not do yet, refused where it is said: nothing is ignored.
+
+Whoever builds a feature takes its line out of NOT_YET.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import Policy
+from netctl.policy.model import Host, MacvtapNic, Policy
+from netctl.policy.ports import Path, PortError, Ports
+
+Places = Iterator[tuple[Path, str]]
+"""Where something is said, and what else to say about it."""
 
 
-def check(policy: Policy) -> Iterator[Finding]:
-    yield from ()
+def check(policy: Policy, ports: Ports) -> Iterator[Finding]:
+    for what, find in NOT_YET.items():
+        for path, hint in find(policy, ports):
+            yield Finding(path, f"not supported yet: {what}{f' ({hint})' if hint else ''}", True)
+
+
+def _hosts(policy: Policy) -> Iterator[tuple[Path, Host]]:
+    for name, host in policy.hosts.items():
+        yield ("hosts", name), host
+
+
+def _section(section: str) -> Callable[[Policy, Ports], Places]:
+    def find(policy: Policy, _: Ports) -> Places:
+        for path, host in _hosts(policy):
+            for name in getattr(host, section):
+                yield (*path, section, name), ""
+
+    return find
+
+
+def _of_wire(field: str) -> Callable[[Policy, Ports], Places]:
+    def find(policy: Policy, _: Ports) -> Places:
+        for number, wire in enumerate(policy.wires):
+            if getattr(wire, field):
+                yield ("wires", number, field), ""
+
+    return find
+
+
+def _macvtaps(policy: Policy, _: Ports) -> Places:
+    for path, host in _hosts(policy):
+        for guest_name, guest in host.guests.items():
+            for nic_name, nic in guest.nics.items():
+                if isinstance(nic, MacvtapNic):
+                    yield (
+                        (*path, "guests", guest_name, "nics", nic_name, "device"),
+                        "`device: tap` with a wire is",
+                    )
+
+
+def _fabric(policy: Policy, _: Ports) -> Places:
+    for path, host in _hosts(policy):
+        for name, bridge in host.bridges.items():
+            for number, port in enumerate(bridge.ports):
+                if port.role == "fabric":
+                    yield (*path, "bridges", name, "ports", number, "role"), "leave role out"
+
+
+def _discover(policy: Policy, _: Ports) -> Places:
+    for path, host in _hosts(policy):
+        for name, bridge in host.bridges.items():
+            if bridge.discover:
+                yield (*path, "bridges", name, "discover"), "leave it out"
+
+
+def _queues(policy: Policy, _: Ports) -> Places:
+    for name in policy.queues:
+        yield ("queues", name), ""
+
+
+def _carrier(policy: Policy, _: Ports) -> Places:
+    for number, wire in enumerate(policy.wires):
+        if wire.carrier == "follow":
+            yield (
+                ("wires", number, "carrier"),
+                "leave it out: for now, a wire without it ignores its ends' carrier",
+            )
+
+
+def _vlans(policy: Policy, _: Ports) -> Places:
+    for number, wire in enumerate(policy.wires):
+        for end, each in enumerate(wire.ends):
+            if each.vlan is not None:
+                yield ("wires", number, "ends", end, "vlan"), "a wire takes whole ports, tags and all"
+
+
+def _taps(policy: Policy, _: Ports) -> Places:
+    for number in range(len(policy.taps)):
+        yield ("taps", number), ""
+
+
+def _across(policy: Policy, ports: Ports) -> Places:
+    for number, wire in enumerate(policy.wires):
+        try:
+            one, other = (ports.resolve(end.port) for end in wire.ends)
+        except PortError:
+            continue
+        if (one.host, one.bridge) != (other.host, other.bridge):
+            yield ("wires", number), f"the ends are {one} and {other}"
+
+
+NOT_YET: dict[str, Callable[[Policy, Ports], Places]] = {
+    "macvtap NICs": _macvtaps,
+    "links": _section("links"),
+    "uplinks": _section("uplinks"),
+    "sysctls": _section("sysctls"),
+    "queues": _queues,
+    "the rate of a wire": _of_wire("rate"),
+    "classify": _of_wire("classify"),
+    "observe": _of_wire("observe"),
+    "carrier: follow": _carrier,
+    "VLANs at the ends of a wire": _vlans,
+    "taps": _taps,
+    "role: fabric": _fabric,
+    "discover": _discover,
+    "wires across bridges": _across,
+}
+"""What, and where a policy says it."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from netctl.policy.document import Mark, Marks
+from netctl.policy.document import Mark, Marks, child
 from netctl.policy.ports import Path
 
 
 def take_out(value: Any, mark: Mark, paths: list[Path], lost: set[str]) -> bool:
-    """Removes the values at `paths` from `value`, and their marks; names that went with them are added to `lost`, so
-    that nobody complains that they are unknown. False when nothing would be left. A version that is wrong is taken to be 1."""
+    """Removes the values at `paths` from `value`, and their marks. False when nothing is left.
+
+    Names that went with them are added to `lost`, so that nobody complains that they are unknown. A version
+    that is wrong is taken to be 1.
+    """
     for path in sorted(set(paths), key=_order, reverse=True):
         if path in ((), ("version",)):
             if not isinstance(value, dict):
@@ -20,8 +23,8 @@ def take_out(value: Any, mark: Mark, paths: list[Path], lost: set[str]) -> bool:
         _lose(value, path, lost)
         at, marks = value, mark
         for element in path[:-1]:
-            at = _child(at, element)
-            marks = _child(marks.entries, element) if isinstance(marks, Marks) else 0
+            at = child(at, element)
+            marks = child(marks.entries, element) if isinstance(marks, Marks) else 0
         _remove(at, path[-1])
         if isinstance(marks, Marks):
             _remove(marks.entries, path[-1])
@@ -32,14 +35,6 @@ def _order(path: Path) -> list[tuple[int, str]]:
     return [(element, "") if isinstance(element, int) else (-1, element) for element in path]
 
 
-def _child(value: Any, element: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(element)
-    if isinstance(value, list) and isinstance(element, int) and element < len(value):
-        return value[element]
-    return None
-
-
 def _remove(value: Any, element: str | int) -> None:
     if isinstance(value, dict):
         value.pop(element, None)
@@ -48,9 +43,9 @@ def _remove(value: Any, element: str | int) -> None:
 
 
 def _lose(value: Any, path: Path, lost: set[str]) -> None:
-    """A guest's NIC that is touched may lose the port that it makes; anything else that goes, its own names."""
+    """A guest's NIC that is touched may lose the port that it makes; anything else, its own names."""
     for element in path:
-        value = _child(value, element)
+        value = child(value, element)
     if isinstance(path[-1], str):
         lost.add(path[-1])
     _gather(value, lost)
@@ -59,12 +54,12 @@ def _lose(value: Any, path: Path, lost: set[str]) -> None:
         if len(path) >= 6 and path[4] == "nics":
             lost.add(f"{guest}-{path[5]}")
         else:
-            nics = value if len(path) == 5 else _child(value, "nics")
+            nics = value if len(path) == 5 else child(value, "nics")
             lost.update(f"{guest}-{nic}" for nic in (nics if isinstance(nics, dict) else ()))
     elif path[0] == "hosts" and len(path) < 4 and isinstance(value, dict):
-        guests = value if path[-1] == "guests" else _child(value, "guests")
-        for name, guest_value in (guests.items() if isinstance(guests, dict) else ()):
-            nics = _child(guest_value, "nics")
+        guests = value if path[-1] == "guests" else child(value, "guests")
+        for name, guest_value in guests.items() if isinstance(guests, dict) else ():
+            nics = child(guest_value, "nics")
             lost.update(f"{name}-{nic}" for nic in (nics if isinstance(nics, dict) else ()))
 
 

@@ -1,0 +1,27 @@
+"""What must fit together in a policy. Each file looks at one thing; each finding says what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netctl.policy.finding import Finding
+from netctl.policy.model import Policy
+from netctl.policy.ports import Ports
+from netctl.policy.rules import bridges, devices, guests, links, queues, uplinks, wires
+from netctl.policy.rules.scene import Scene
+
+__all__ = ["Scene", "check"]
+
+
+def check(policy: Policy, ports: Ports, scene: Scene) -> Iterator[Finding]:
+    """All that does not fit."""
+    for name, host in policy.hosts.items():
+        path = ("hosts", name)
+        yield from devices.check(host, path, scene)
+        yield from bridges.check(host, path, scene)
+        yield from guests.check(host, path, scene)
+        yield from links.check(host, path, scene)
+        yield from uplinks.check(host, path, scene)
+    yield from bridges.check_databases(policy, scene)
+    yield from queues.check(policy)
+    yield from wires.check(policy, ports, scene)

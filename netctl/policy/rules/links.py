@@ -1,0 +1,229 @@
+"""Plain devices: what they are made of must be there, of the right kind, and not in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from netctl.policy.finding import Finding
+from netctl.policy.model import (
+    BaseLink,
+    BondLink,
+    BridgeLink,
+    Host,
+    Link,
+    MacvlanLink,
+    MacvtapLink,
+    VethLink,
+    VlanLink,
+    VxlanLink,
+)
+from netctl.policy.ports import Path
+from netctl.policy.rules.guests import addresses
+from netctl.policy.rules.scene import Scene
+
+BRIDGE_NEVER_FORWARDS = 0x0007
+"""Bits that the kernel refuses in a bridge's group_fwd_mask: STP, PAUSE, LACP (BR_GROUPFWD_RESTRICTED)."""
+
+PORT_NEVER_FORWARDS = 0x0002
+"""And in a port's: PAUSE (BR_GROUPFWD_MACPAUSE)."""
+
+_WATCHING = ("802.3ad", "balance-tlb", "balance-alb")
+_HASHING = ("balance-xor", "802.3ad", "balance-tlb")
+_PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
+
+
+def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+    bonds: dict[str, tuple[str, Path]] = {}
+    vlans: dict[tuple[str, int, str], Path] = {}
+    for name, link in host.links.items():
+        at = (*path, "links", name)
+        yield from addresses(link.addresses, link.mtu, at)
+        yield from _master(host, name, link, at, scene)
+        yield from _netns(host, link, at)
+        if isinstance(link, VethLink):
+            yield from _veth(host.links, name, link, at, scene)
+        elif isinstance(link, BridgeLink):
+            yield from _mask(
+                link.group_fwd_mask,
+                BRIDGE_NEVER_FORWARDS,
+                at,
+                "a Linux bridge never forwards stp, pause or lacp",
+            )
+        elif isinstance(link, VlanLink):
+            first = vlans.setdefault((link.link, link.id, link.protocol), at)
+            if first != at:
+                yield Finding(
+                    (*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {scene.where(first)}"
+                )
+            yield from _mtu(host.links, link, link.link, at)
+        elif isinstance(link, BondLink):
+            yield from _bond(host, name, link, at, bonds, scene)
+        elif isinstance(link, VxlanLink):
+            yield from _vxlan(link, at)
+        elif isinstance(link, MacvlanLink | MacvtapLink):
+            yield from _mtu(host.links, link, link.lower, at)
+    yield from _circles(host.links, path)
+
+
+def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterator[Finding]:
+    master = host.links.get(link.master) if link.master else None
+    if link.master is not None and master is None:
+        if link.master in host.bridges:
+            yield Finding(
+                (*at, "master"),
+                f"{link.master} is an Open vSwitch bridge: name {name} under its `ports` instead",
+            )
+        else:
+            known = [each for each, other in host.links.items() if isinstance(other, BridgeLink | BondLink)]
+            message = scene.unknown(
+                "link of this host", link.master, known, "declare the bridge or bond under links"
+            )
+            if message:
+                yield Finding((*at, "master"), message)
+    elif master is not None:
+        if not isinstance(master, BridgeLink | BondLink):
+            yield Finding(
+                (*at, "master"), f"{link.master} is a {master.kind}; a master is a bridge or a bond"
+            )
+        elif isinstance(link, BridgeLink) and isinstance(master, BridgeLink):
+            yield Finding((*at, "master"), "a Linux bridge cannot be a port of another: join them by a veth")
+        elif link.netns != master.netns:
+            yield Finding((*at, "master"), f"{link.master} is in another network namespace than {name}")
+    if link.port is None:
+        return
+    if not isinstance(master, BridgeLink):
+        if link.master is None or master is not None:
+            yield Finding(
+                (*at, "port"), "this is for a port of a Linux bridge: say which with `master`", True
+            )
+        return
+    yield from _mask(
+        link.port.group_fwd_mask, PORT_NEVER_FORWARDS, (*at, "port"), "a port never forwards pause"
+    )
+    if (link.port.pvid or link.port.vlans) and not master.vlan_filtering:
+        yield Finding(
+            (*at, "port"), f"{link.master} does not look at VLAN tags: give it `vlan_filtering: true`", True
+        )
+
+
+def _mask(mask: int | None, never: int, at: Path, message: str) -> Iterator[Finding]:
+    if mask is not None and mask & never:
+        yield Finding(
+            (*at, "group_fwd_mask"), f"{message}: the mask is at most {0xFFFF & ~never:#x}, not {mask:#x}"
+        )
+
+
+def _netns(host: Host, link: BaseLink, at: Path) -> Iterator[Finding]:
+    guest = host.guests.get(link.netns) if link.netns else None
+    if guest is not None and not guest.namespace:
+        yield Finding((*at, "netns"), f"the guest {link.netns} is a virtual machine, not a namespace")
+
+
+def _veth(links: Mapping[str, Link], name: str, link: VethLink, at: Path, scene: Scene) -> Iterator[Finding]:
+    if link.peer == name:
+        yield Finding((*at, "peer"), "a veth has two ends with different names")
+        return
+    peer = links.get(link.peer)
+    if peer is None:
+        return
+    there = scene.where((*at[:-1], link.peer))
+    if not isinstance(peer, VethLink):
+        yield Finding(
+            (*at, "peer"), f"{link.peer} is a {peer.kind} link, at {there}; the peer of a veth is one"
+        )
+    elif peer.peer != name:
+        yield Finding(
+            (*at, "peer"), f"{link.peer} has another peer, {peer.peer}, at {there}: each must name the other"
+        )
+
+
+def _mtu(links: Mapping[str, Link], link: BaseLink, below: str, at: Path) -> Iterator[Finding]:
+    lower = links.get(below)
+    if link.mtu is not None and lower is not None and lower.mtu is not None and link.mtu > lower.mtu:
+        yield Finding(
+            (*at, "mtu"), f"{below} below it has an mtu of {lower.mtu}; this is at most that, not {link.mtu}"
+        )
+
+
+def _bond(
+    host: Host, name: str, link: BondLink, at: Path, bonds: dict[str, tuple[str, Path]], scene: Scene
+) -> Iterator[Finding]:
+    for number, port in enumerate(link.ports):
+        where = (*at, "ports", number)
+        first = bonds.setdefault(port, (name, where))
+        if first[1] != where:
+            yield Finding(where, f"{port} is a port of {first[0]} already, at {scene.where(first[1])}")
+        other = host.links.get(port)
+        if other is not None and other.master not in (None, name):
+            yield Finding(
+                where,
+                f"{port} is a port of {other.master} already, at {scene.where((*at[:-1], port, 'master'))}",
+            )
+    if link.mode in _WATCHING and link.miimon == 0:
+        yield Finding((*at, "miimon"), f"{link.mode} must look at its ports' carrier: 100 is usual")
+    if link.hash_policy is not None and link.mode not in _HASHING:
+        yield Finding(
+            (*at, "hash_policy"), f"{link.mode} does not hash; modes that do: {', '.join(_HASHING)}", True
+        )
+    if link.lacp_rate is not None and link.mode != "802.3ad":
+        yield Finding((*at, "lacp_rate"), f"{link.mode} does not speak LACP; only 802.3ad does", True)
+    if link.primary is not None:
+        members = {*link.ports, *(each for each, other in host.links.items() if other.master == name)}
+        if link.mode not in _PREFERRING:
+            yield Finding(
+                (*at, "primary"),
+                f"{link.mode} prefers no port; modes that do: {', '.join(_PREFERRING)}",
+                True,
+            )
+        elif link.primary not in members:
+            yield Finding(
+                (*at, "primary"),
+                scene.unknown("port of this bond", link.primary, members)
+                or f"{link.primary} is no port of this bond",
+            )
+
+
+def _vxlan(link: VxlanLink, at: Path) -> Iterator[Finding]:
+    local = ip_address(link.local) if link.local else None
+    remote = ip_address(link.remote) if link.remote else None
+    if local and remote and local.version != remote.version:
+        yield Finding((*at, "remote"), f"{remote} and {local} are not of one family: both IPv4, or both IPv6")
+    if remote is not None and remote.is_multicast and link.link is None:
+        yield Finding(
+            (*at, "remote"), f"{remote} is a multicast group: say with `link` which device it is joined on"
+        )
+
+
+def _circles(links: Mapping[str, Link], path: Path) -> Iterator[Finding]:
+    """A link that, through what it sits on, sits on itself."""
+    below = {
+        name: [each for each in _below(links, name, link) if each in links] for name, link in links.items()
+    }
+    done: set[str] = set()
+    for start in links:
+        trail = {start: iter(below[start])} if start not in done else {}
+        while trail:
+            name = next(reversed(trail))
+            lower = next(trail[name], None)
+            if lower is None:
+                done.add(name)
+                del trail[name]
+            elif lower in trail:
+                way = list(trail)
+                circle = [*way[way.index(lower) :], lower]
+                yield Finding((*path, "links", lower), f"this sits on itself: {' on '.join(circle)}", True)
+            elif lower not in done:
+                trail[lower] = iter(below[lower])
+
+
+def _below(links: Mapping[str, Link], name: str, link: Link) -> Iterator[str]:
+    if isinstance(link, VlanLink | VxlanLink):
+        if link.link is not None:
+            yield link.link
+    elif isinstance(link, MacvlanLink | MacvtapLink):
+        yield link.lower
+    elif isinstance(link, BondLink):
+        yield from link.ports
+    if isinstance(link, BridgeLink | BondLink):
+        yield from (each for each, other in links.items() if other.master == name)
