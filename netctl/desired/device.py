@@ -25,7 +25,7 @@ class Namespace:
         return ("netns", self.name)
 
     def facts(self) -> Mapping[str, Value]:
-        return {}
+        return {"loopback_up": True}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Veth:
     peer_mac: str | None = None
     """None leaves the kernel's random one."""
     addresses: tuple[str, ...] = ()
-    """Of the peer, each «address/prefix length», IPv4 or IPv6, as `ipaddress.ip_interface` prints it, sorted."""
+    """Of the peer, each «address/prefix length» as `ipaddress.ip_interface` prints it, sorted."""
     tx_checksum: bool = True
     """Of both ends. Off where the bridge is Open vSwitch's userspace datapath: it does not complete
     partial checksums, and TCP never connects."""
@@ -52,6 +52,7 @@ class Veth:
 
     def facts(self) -> Mapping[str, Value]:
         facts: dict[str, Value] = {
+            "kind": "veth",
             "netns": self.netns,
             "peer": self.peer,
             "mtu": self.mtu,
@@ -81,10 +82,35 @@ class Tap:
         return ("tap", self.name)
 
     def facts(self) -> Mapping[str, Value]:
-        facts: dict[str, Value] = {"mtu": self.mtu, "tx_checksum": self.tx_checksum, "up": True}
+        facts: dict[str, Value] = {
+            "kind": "tap",
+            "mtu": self.mtu,
+            "tx_checksum": self.tx_checksum,
+            "up": True,
+        }
         if self.mac is not None:
             facts["mac"] = self.mac
         return facts
 
 
-Device = Namespace | Veth | Tap
+@dataclass(frozen=True)
+class Stranger:
+    """What was found where a device of another kind is wanted. Nothing is ever made from it."""
+
+    name: str
+    wanted: str
+    """The kind that was looked for: the first part of the key."""
+    kind: str
+    """What it is instead, e.g. «dummy», or «hardware»."""
+
+    fixed: ClassVar[frozenset[str]] = frozenset({"kind"})
+
+    @property
+    def key(self) -> Key:
+        return (self.wanted, self.name)
+
+    def facts(self) -> Mapping[str, Value]:
+        return {"kind": self.kind}
+
+
+Device = Namespace | Veth | Tap | Stranger

@@ -1,0 +1,237 @@
+"""Named network namespaces, as `ip netns` keeps them: files in /run/netns, each a mount of a namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netctl.desired.device import Namespace
+from netctl.kernel.errors import NamespaceMissing, NameTaken, Refused
+from netctl.kernel.mark import GROUP, mark, ours
+from netctl.kernel.offload import tx_checksum
+from netctl.kernel.rtnl import RTM_NEWLINK, Link, Rtnl, change_link
+from netctl.plan import Found, Value
+
+FOLDER = Path("/run/netns")
+
+CLONE_NEWNET = 0x4000_0000
+MS_BIND, MS_REC, MS_SHARED = 4096, 16384, 1 << 20
+MNT_DETACH = 2
+NS_GET_NSTYPE = 0xB703
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class SeenNamespace(Namespace):
+    """A namespace as it was found."""
+
+    loopback_up: bool = True
+
+    def facts(self) -> Mapping[str, Value]:
+        return {"loopback_up": self.loopback_up}
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What is in a namespace."""
+
+    namespace: Found[SeenNamespace]
+    nsid: int | None
+    """Its ID in the host's own namespace, by which a veth there says where its peer is."""
+    links: tuple[Link, ...] = ()
+    addresses: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """By device index; without those that come and go by themselves. Sorted."""
+    tx_checksum: Mapping[int, bool] = field(default_factory=dict)
+    """By device index, of veths."""
+
+
+@contextmanager
+def opened(name: str) -> Iterator[int]:
+    """A file descriptor of the namespace called `name`. Raises NamespaceMissing."""
+    try:
+        descriptor = os.open(FOLDER / name, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NamespaceMissing(name) from None
+    try:
+        if not _is_namespace(descriptor):
+            raise NamespaceMissing(name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def rtnl(namespace: int) -> Rtnl:
+    """A socket inside the namespace behind a file descriptor."""
+    with _home():
+        _check(_libc.setns(namespace, CLONE_NEWNET))
+        return Rtnl()
+
+
+def names() -> list[str]:
+    """What stands in /run/netns, sorted."""
+    try:
+        return sorted(os.listdir(FOLDER))
+    except FileNotFoundError:
+        return []
+
+
+def look(name: str, outside: Rtnl, host: str, wanted: bool) -> Inside | None:
+    """What is in the namespace called `name`; None where there is none, or it is neither ours nor wanted."""
+    try:
+        with opened(name) as descriptor, rtnl(descriptor) as inside:
+            loopback = inside.link("lo")
+            if loopback is None:
+                return None
+            is_ours = ours(loopback, host)
+            if not is_ours and not wanted:
+                return None
+            links = tuple(inside.links())
+            addresses: dict[int, list[str]] = {}
+            for each in inside.addresses():
+                if each.permanent and not each.made_by_kernel:
+                    addresses.setdefault(each.index, []).append(each.text)
+            checksums: dict[int, bool] = {}
+            for link in links:
+                if link.kind == "veth":
+                    with suppress(OSError):
+                        checksums[link.index] = tx_checksum(inside, link.name)
+            return Inside(
+                Found(SeenNamespace(name, loopback.up), is_ours),
+                outside.nsid(descriptor),
+                links,
+                {index: tuple(sorted(texts)) for index, texts in addresses.items()},
+                checksums,
+            )
+    except NamespaceMissing:
+        return None
+
+
+def make(namespace: Namespace, host: str) -> None:
+    """Make it, marked and with its loopback up before it has a name. One of ours that is there is put right.
+
+    Raises NameTaken, Refused.
+    """
+    try:
+        with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
+            loopback = inside.link("lo")
+            if loopback is None or not ours(loopback, host):
+                raise NameTaken(namespace.name, "network namespace")
+            _set_up(inside, loopback, host)
+            return
+    except NamespaceMissing:
+        pass
+    try:
+        _share_folder()
+        path = FOLDER / namespace.name
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0))
+        with _home():
+            _check(_libc.unshare(CLONE_NEWNET))
+            with Rtnl() as inside:
+                loopback = inside.link("lo")
+                assert loopback is not None
+                _set_up(inside, loopback, host)
+            _mount("/proc/thread-self/ns/net", path, MS_BIND)
+    except OSError as error:
+        raise Refused(f"making the network namespace {namespace.name}", error) from error
+
+
+def alter(namespace: Namespace, host: str) -> None:
+    """Put its loopback up. Raises NamespaceMissing, Refused."""
+    try:
+        with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
+            loopback = inside.link("lo")
+            assert loopback is not None
+            _set_up(inside, loopback, host)
+    except OSError as error:
+        raise Refused(f"the loopback of the network namespace {namespace.name}", error) from error
+
+
+def remove(name: str, host: str) -> None:
+    """Take away its name; the kernel frees it when nothing is in it any more. One that is gone is no error.
+
+    Raises NameTaken, Refused.
+    """
+    path = os.fsencode(FOLDER / name)
+    try:
+        with opened(name) as descriptor, rtnl(descriptor) as inside:
+            loopback = inside.link("lo")
+        if loopback is not None and not ours(loopback, host):
+            raise NameTaken(name, "network namespace")
+        while _libc.umount2(path, MNT_DETACH) == 0:
+            pass
+        os.unlink(path)
+    except (NamespaceMissing, FileNotFoundError):
+        pass
+    except OSError as error:
+        raise Refused(f"removing the network namespace {name}", error) from error
+
+
+def residents(wanted: Collection[str]) -> dict[str, list[int]]:
+    """The processes that live in each of the namespaces called so; without those in which none does."""
+    by_inode: dict[tuple[int, int], str] = {}
+    for name in wanted:
+        with suppress(OSError):
+            status = os.stat(FOLDER / name)
+            by_inode[status.st_dev, status.st_ino] = name
+    found: dict[str, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError):
+                status = os.stat(f"/proc/{entry}/ns/net")
+                where = by_inode.get((status.st_dev, status.st_ino))
+                if where is not None:
+                    found.setdefault(where, []).append(int(entry))
+    return found
+
+
+def _set_up(inside: Rtnl, loopback: Link, host: str) -> None:
+    inside.ask(RTM_NEWLINK, change_link(loopback.index, up=True, ifalias=mark(host), group=GROUP))
+
+
+def _is_namespace(descriptor: int) -> bool:
+    try:
+        return fcntl.ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET
+    except OSError:
+        return False
+
+
+def _share_folder() -> None:
+    """Make /run/netns a shared mount, as `ip netns` does: what is removed there is then gone everywhere."""
+    FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        _mount("", FOLDER, MS_SHARED | MS_REC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _mount(str(FOLDER), FOLDER, MS_BIND | MS_REC)
+        _mount("", FOLDER, MS_SHARED | MS_REC)
+
+
+@contextmanager
+def _home() -> Iterator[None]:
+    """The calling thread is in the same network namespace afterwards as before."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        _check(_libc.setns(home, CLONE_NEWNET))
+        os.close(home)
+
+
+def _mount(source: str, target: Path, flags: int) -> None:
+    _check(_libc.mount(source.encode(), os.fsencode(target), b"none", ctypes.c_ulong(flags), None))
+
+
+def _check(result: int) -> None:
+    if result:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
