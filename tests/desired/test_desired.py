@@ -1,0 +1,162 @@
+"""A policy in, what should be there out."""
+
+from __future__ import annotations
+
+import pytest
+
+from netctl.desired.device import Namespace, Tap, Veth
+from netctl.desired.flow import COOKIE, COOKIE_MASK, NORMAL, Flow, Match, Output
+from netctl.desired.flows import cables, flows
+from netctl.desired.host import NoSuchHost, choose_host, devices
+from netctl.desired.mac import guest_mac, tap_mac
+from netctl.desired.ovs import rows
+from netctl.desired.row import ISOLATED, Bridge, Port
+from netctl.policy import Loaded, PortRef, Ports, loads
+
+LAB = """
+version: 1
+hosts:
+  hv1:
+    bridges:
+      ovbr0: {datapath: netdev, ports: [eno2]}
+      brs: {unpatched: normal}
+    guests:
+      vm1:
+        nics:
+          eth1: {mac: "52:54:00:84:e3:62", device: tap, bridge: ovbr0, mtu: 9000}
+          eth2: {device: tap, bridge: brs, name: plain}
+      ns1:
+        namespace: true
+        nics:
+          eth0: {device: veth, bridge: ovbr0, addresses: [10.120.1.11/24, "FD00::0:1/64"]}
+wires:
+  - [vm1-eth1, ns1-eth0]
+  - {name: up, ends: [plain, hv1/brs/eno3]}
+"""
+
+
+@pytest.fixture
+def lab() -> Loaded:
+    loaded = loads(LAB, "lab.yaml")
+    assert not loaded.problems
+    return loaded
+
+
+def test_devices(lab: Loaded) -> None:
+    assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
+        ("tap", "vm1-eth1"): Tap("vm1-eth1", "fe:54:00:84:e3:62", 9000, tx_checksum=False),
+        ("tap", "plain"): Tap("plain", "fe" + guest_mac("hv1", "vm1", "eth2")[2:], 1500),
+        ("netns", "ns1"): Namespace("ns1"),
+        ("veth", "ns1-eth0"): Veth(
+            "ns1-eth0",
+            "ns1",
+            "eth0",
+            peer_mac=guest_mac("hv1", "ns1", "eth0"),
+            addresses=("10.120.1.11/24", "fd00::1/64"),
+            tx_checksum=False,
+        ),
+    }
+
+
+def test_every_wish_says_where_it_comes_from(lab: Loaded) -> None:
+    why = {want.item.key: want.why for want in devices(lab, "hv1")}
+    assert why["tap", "vm1-eth1"] == "lab.yaml:11:11 guest vm1, NIC eth1"
+
+
+def test_another_host_has_nothing(lab: Loaded) -> None:
+    assert devices(lab, "hv2") == []
+
+
+def test_rows(lab: Loaded) -> None:
+    wanted = {want.item.key: want.item for want in rows(lab, Ports(lab.policy), "hv1", "tcp:127.0.0.1:6653")}
+    assert wanted == {
+        ("bridge", "ovbr0"): Bridge("ovbr0", "netdev", "tcp:127.0.0.1:6653"),
+        ("bridge", "brs"): Bridge("brs", "system", "tcp:127.0.0.1:6653"),
+        ("port", "eno2"): Port("ovbr0", "eno2"),
+        ("port", "vm1-eth1"): Port("ovbr0", "vm1-eth1"),
+        ("port", "ns1-eth0"): Port("ovbr0", "ns1-eth0"),
+        ("port", "plain"): Port("brs", "plain", ISOLATED),
+        ("port", "eno3"): Port("brs", "eno3", ISOLATED),
+    }
+
+
+def test_a_port_stays_isolated_as_long_as_the_switch_wires_it(lab: Loaded) -> None:
+    unwired = loads(LAB.split("wires:")[0].replace("ports: [eno2]", "ports: [eno2], unpatched: normal"), "x")
+    ports = Ports(unwired.policy)
+    tags = {
+        want.item.name: want.item.tag
+        for want in rows(unwired, ports, "hv1", None, {PortRef("hv1", "ovbr0", "vm1-eth1")})
+        if isinstance(want.item, Port)
+    }
+    assert (tags["vm1-eth1"], tags["ns1-eth0"]) == (ISOLATED, None)
+
+
+def test_a_wire_is_two_flows_that_look_at_the_port_only(lab: Loaded) -> None:
+    wires = [cable for cable in cables(lab, Ports(lab.policy)) if cable.ends[0].bridge == "ovbr0"]
+    got = {want.item for want in flows("ovbr0", "drop", "x", wires, {"vm1-eth1": 3, "ns1-eth0": 7})}
+    cookie = wires[0].cookie
+    assert got == {
+        Flow("ovbr0", 100, Match(in_port=3), (Output(7),), cookie),
+        Flow("ovbr0", 100, Match(in_port=7), (Output(3),), cookie),
+        Flow("ovbr0", 0, Match()),
+    }
+    assert cookie & COOKIE_MASK == COOKIE
+
+
+def test_half_a_cable_is_none(lab: Loaded) -> None:
+    wires = cables(lab, Ports(lab.policy))[:1]
+    assert [want.item.priority for want in flows("ovbr0", "drop", "x", wires, {"vm1-eth1": 3})] == [0]
+
+
+def test_the_rest_of_a_learning_bridge(lab: Loaded) -> None:
+    assert {want.item for want in flows("brs", "normal", "x", [], {})} == {
+        Flow("brs", 1, Match(vlan=4095)),
+        Flow("brs", 0, Match(), (Output(NORMAL),)),
+    }
+
+
+def test_a_cookie_tells_the_wire(lab: Loaded) -> None:
+    one, two = cables(lab, Ports(lab.policy))
+    assert one.cookie != two.cookie
+
+
+def test_the_tap_mac_is_never_the_guests_and_never_low() -> None:
+    assert tap_mac("52:54:00:84:E3:62") == "fe:54:00:84:e3:62"
+    assert tap_mac("fe:54:00:84:e3:62") == "fa:54:00:84:e3:62"
+
+
+def test_a_made_up_mac_is_local_unicast_and_always_the_same() -> None:
+    mac = guest_mac("hv1", "ns1", "eth0")
+    assert mac == guest_mac("hv1", "ns1", "eth0") != guest_mac("hv1", "ns1", "eth1")
+    assert int(mac[:2], 16) & 3 == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hostname", "chosen"),
+    [("b", "a", "b"), (None, "a", "a"), (None, "a.example.org", "a")],
+)
+def test_which_host_this_is(name: str | None, hostname: str, chosen: str) -> None:
+    policy = loads("version: 1\nhosts: {a: {}, b: {}}\n", "x").policy
+    assert policy is not None
+    assert choose_host(policy, name, hostname) == chosen
+
+
+def test_the_only_host_is_this_one_whatever_its_name() -> None:
+    policy = loads("version: 1\nhosts: {a: {}}\n", "x").policy
+    assert policy is not None
+    assert choose_host(policy, None, "elsewhere") == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("{a: {}, b: {}}", None, "say which one this is with --host: a, b"),
+        ("{a: {}}", "c", "no host 'c'; it has: a"),
+        ("{}", None, "names no host"),
+    ],
+)
+def test_no_such_host(text: str, name: str | None, message: str) -> None:
+    policy = loads(f"version: 1\nhosts: {text}\n", "x").policy
+    assert policy is not None
+    with pytest.raises(NoSuchHost, match=message):
+        choose_host(policy, name, "elsewhere")
