@@ -32,5 +32,5 @@ def refuse_address(host: str, insecure: bool) -> str | None:
         f"the REST API does not listen on {host or 'every address'}: it has no TLS yet, so "
         "everybody between it and a reader could read and forge what it says. Listen on 127.0.0.1, which "
         "`ssh -L 8080:127.0.0.1:8080 HOST` or a reverse proxy with TLS makes reachable from elsewhere; "
-        "or accept the risk with --insecure."
+        "or accept the risk with --netctl-insecure."
     )

@@ -33,8 +33,7 @@ from netctl.controller.snapshot import SwitchPort
 from netctl.openflow import port
 from netctl.openflow.frame import BARRIER_REPLY, ERROR, EXPERIMENTER, MULTIPART_REPLY, XID
 from netctl.openflow.frame import VERSION as OFP_VERSION
-
-log = logging.getLogger(__name__)
+from netctl.openflow.listen import Listener
 
 PACKAGES = {"ryu": "ryu", "os-ken": "os_ken"}
 
@@ -184,9 +183,7 @@ _parse_all = _parser.msg_parser
 
 
 @_messages.register_msg_parser(OFP_VERSION)  # type: ignore[untyped-decorator]
-def _parse(  # noqa: PLR0917
-    datapath: Any, version: int, msg_type: int, msg_len: int, xid: int, buf: bytes
-) -> Any:
+def _parse(datapath: Any, version: int, msg_type: int, msg_len: int, xid: int, buf: bytes) -> Any:
     """Leave alone what answers an Exchange: the engine's parser is slow, and drops what it cannot read."""
     if xid & XID and msg_type in _REPLIES:
         return OFPNetctlReply.parser(datapath, version, msg_type, msg_len, xid, buf)
@@ -201,20 +198,8 @@ def _set_xid(datapath: Any, msg: Any) -> int:
     return xid
 
 
-_serve_plain = _controller.Datapath.serve
-
-
-def _serve(datapath: Any) -> None:
-    """A peer that does not speak OpenFlow 1.3 costs a line in the log, not a traceback."""
-    try:
-        _serve_plain(datapath)
-    except Exception as error:
-        peer = datapath.address[0] if datapath.address else "a local peer"
-        log.warning("connection from %s closed: it does not speak OpenFlow 1.3 (%s)", peer, error)
-
-
 _controller.Datapath.set_xid = _set_xid
-_controller.Datapath.serve = _serve
+_controller.StreamServer = Listener
 
 
 def ports(switch: Switch) -> tuple[SwitchPort, ...]:
@@ -254,6 +239,9 @@ def _register() -> None:
                 "policy", help="file or directory (default $NETCTL_POLICY, ./flows, /etc/netctl/flows)"
             ),
             cfg.StrOpt("advertise", help="the address of this controller as the switches reach it"),
+            cfg.BoolOpt(
+                "insecure", default=False, help="let the REST API listen beyond loopback without TLS"
+            ),
         ],
         group="netctl",
     )

@@ -1,4 +1,4 @@
-"""A bridge of this machine's Open vSwitch, spoken to over its management socket: no controller, no engine, plain Python.
+"""A bridge of this machine's Open vSwitch, spoken to over its management socket. It takes no engine.
 
 ovs-vswitchd listens on $OVS_RUNDIR/BRIDGE.mgmt for every bridge (ovs-vswitchd(8)).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import Flow
 from netctl.openflow import error, frame, port
 from netctl.openflow.frame import DecodeError
-from netctl.openflow.session import Changed, Exchange, Failed, FlowsRead, Result, Send
+from netctl.openflow.session import Changed, Exchange, FlowsRead, Result, Send
 from netctl.plan import Found, Plan
 
 RUNDIR = "/var/run/openvswitch"
@@ -190,7 +189,7 @@ class LocalSwitch:
         ready = poll.poll(self.timeout * 1000)
         if not ready:
             raise SwitchError(
-                f"bridge {self.bridge} did not answer within {self.timeout:g} s; is ovs-vswitchd busy or stopped?"
+                f"bridge {self.bridge} did not answer within {self.timeout:g} s; is ovs-vswitchd stopped?"
             )
         events = ready[0][1]
         return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)

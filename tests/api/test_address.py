@@ -20,5 +20,5 @@ def test_others_need_consent(host: str) -> None:
     assert why is not None
     assert (host or "every address") in why
     assert "no TLS" in why
-    assert "--insecure" in why
+    assert "--netctl-insecure" in why
     assert refuse_address(host, insecure=True) is None

@@ -1,0 +1,72 @@
+"""Listens for switches, in place of the engines' own server: that of genuine Ryu takes one TLS connection and
+no other, and both stop listening for good where accepting fails once.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+from eventlet.green import socket
+
+LOG = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 10.0
+"""For a TLS handshake to be over."""
+REST_SECONDS = 1.0
+"""Between a failure to accept (no file descriptor left) and the next try."""
+
+Handle = Callable[[Any, Any], None]
+
+
+def context(certificate: str, key: str, authorities: str | None) -> ssl.SSLContext:
+    """A server's TLS, 1.2 or later; with `authorities` only for switches with a certificate of theirs.
+
+    Raises OSError (ssl.SSLError among them) where a file cannot be used.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_cert_chain(certificate, key)
+    if authorities:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(authorities)
+    return made
+
+
+class Listener:
+    """A listening TCP or TLS socket; `handle` takes each connection and its address in a greenthread.
+
+    The arguments are those of the engines' StreamServer. Raises OSError where it cannot listen.
+    """
+
+    def __init__(self, address: tuple[str, int], handle: Handle, **tls: Any) -> None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._handle = handle
+        self._context = None
+        if tls:
+            self._context = context(tls["certfile"], tls["keyfile"], tls.get("ca_certs"))
+        self.server = eventlet.listen(address, family=family)
+
+    def serve_forever(self) -> None:
+        while True:
+            try:
+                connection, address = self.server.accept()
+            except OSError as error:
+                LOG.error("cannot accept a switch's connection: %s", error)
+                eventlet.sleep(REST_SECONDS)
+                continue
+            eventlet.spawn(self._serve, connection, address)
+
+    def _serve(self, connection: Any, address: Any) -> None:
+        try:
+            if self._context is not None:
+                connection.settimeout(HANDSHAKE_SECONDS)
+                connection = self._context.wrap_socket(connection, server_side=True)
+            self._handle(connection, address)
+        except Exception as error:
+            LOG.warning("connection from %s closed: %s", address[0], error)
+        finally:
+            connection.close()
