@@ -64,13 +64,15 @@ class Outcome:
 class Database:
     """The database at `remote` («unix:PATH» or «tcp:ADDRESS:PORT»), connected and connected again for ever.
 
-    `host` is the host's name in the policy, the value of the mark on every row that is made. Not for several
-    threads (or greenthreads) at a time: one calls `wait` and `apply`, others may read `observe`, `connected`,
-    `error` and `warning`, which are replaced whole, and call `wake`. Everything that waits yields to other
-    greenthreads in a process patched by eventlet. Raises BadRemote.
+    `host` is the host's name in the policy, the value of the mark on every row that is made; None is for
+    removing what netctl made for whichever host.
+
+    Not for several threads (or greenthreads) at a time: one calls `wait` and `apply`, others may read
+    `observe`, `connected`, `error` and `warning`, which are replaced whole, and call `wake`. Everything that
+    waits yields to other greenthreads in a process patched by eventlet. Raises BadRemote.
     """
 
-    def __init__(self, remote: str, host: str) -> None:
+    def __init__(self, remote: str, host: str | None) -> None:
         check(remote)
         self.remote = remote
         self.host = host
@@ -170,7 +172,7 @@ class Database:
         if not steps:
             return Outcome(True)
         txn = Transaction(self._idl)
-        txn.add_comment(f"netctl: {len(steps)} changes of {self.host}")
+        txn.add_comment(f"netctl: {len(steps)} changes{f' of {self.host}' if self.host else ''}")
         try:
             Writer(txn, self._idl.tables, self.host).write(steps)
         except Refused as reason:

@@ -8,8 +8,10 @@ from netctl.desired.row import MARK, Bridge, BridgeState, Observed, Port, PortSt
 from netctl.plan import Found
 
 
-def observed(tables: Any, host: str) -> Observed:
-    """What the replica `tables` holds, in the order of names. Rows with the mark of `host` are ours.
+def observed(tables: Any, host: str | None) -> Observed:
+    """What the replica `tables` holds, in the order of names.
+
+    Rows with the mark of `host` are ours; without a host, those with the mark of any.
 
     A bridge's port of its own name is part of the bridge. A port that is more than one device of the host (a
     bond, a tunnel, an internal port) is somebody else's, whatever its mark.
@@ -28,7 +30,7 @@ def observed(tables: Any, host: str) -> Observed:
             fail_mode=first(row.fail_mode) or "standalone",
             disable_in_band=row.other_config.get("disable-in-band") == "true",
         )
-        rows.append(Found(bridge, row.external_ids.get(MARK) == host))
+        rows.append(Found(bridge, marked(row, host)))
         dpid = first(row.datapath_id)
         bridges[name] = BridgeState(
             None if dpid is None else int(dpid, 16), any(each.is_connected for each in controllers)
@@ -38,11 +40,14 @@ def observed(tables: Any, host: str) -> Observed:
                 continue
             interfaces = port.interfaces
             plain = len(interfaces) == 1 and interfaces[0].type in ("", "system")
-            rows.append(
-                Found(Port(name, port.name, first(port.tag)), plain and port.external_ids.get(MARK) == host)
-            )
+            rows.append(Found(Port(name, port.name, first(port.tag)), plain and marked(port, host)))
             ports[port.name] = state(name, interfaces)
     return Observed(tuple(rows), bridges, ports)
+
+
+def marked(row: Any, host: str | None) -> bool:
+    mark = row.external_ids.get(MARK)
+    return mark is not None and host in (None, mark)
 
 
 def state(bridge: str, interfaces: list[Any]) -> PortState:

@@ -29,7 +29,7 @@ class Writer:
     and never assigned, so that a port that libvirt adds at the same moment is not lost.
     """
 
-    def __init__(self, txn: Transaction, tables: Any, host: str) -> None:
+    def __init__(self, txn: Transaction, tables: Any, host: str | None) -> None:
         self.txn = txn
         self.tables = tables
         self.host = host
@@ -81,6 +81,7 @@ class Writer:
         if bridge.name in self.bridges:
             raise Refused("there is a bridge of this name already")
         row = self.insert("Bridge", name=bridge.name, datapath_type=datapath_type(bridge))
+        assert self.host is not None
         row.fail_mode = [bridge.fail_mode]
         row.protocols = list(bridge.protocols)
         row.other_config = {
@@ -156,6 +157,8 @@ class Writer:
         return port
 
     def insert(self, table: str, **columns: Any) -> Any:
+        if self.host is None:
+            raise Refused("there is no host whose mark it could bear")
         row = self.txn.insert(self.tables[table])
         for column, value in columns.items():
             setattr(row, column, value)

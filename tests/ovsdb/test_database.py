@@ -296,3 +296,17 @@ def test_a_remote_of_another_form_is_refused(remote: str) -> None:
     if remote.startswith("ssl:"):
         with pytest.raises(BadRemote, match="ssl: is not supported yet"):
             Database(remote, HOST)
+
+
+def test_what_was_made_for_any_host_goes_when_no_host_is_named(box: Switch) -> None:
+    box.run("ovs-vsctl add-br theirs")
+    box.make(BR, Port("br0", "v1"))
+    box.run(f"ovs-vsctl add-br br2 -- set bridge br2 external_ids:{MARK}=another-host")
+    anybody = Database(box.database.remote, None)
+    while anybody.wait(0.3):
+        pass
+    assert {step.key[1] for step in anybody.ours().steps} == {"br0", "br2", "v1"}
+    assert not anybody.apply(box.plan(Bridge("br3", "netdev", None))).ok
+    assert anybody.apply(anybody.ours()).ok
+    anybody.close()
+    assert box.run(["ovs-vsctl", "list-br"]).stdout == "theirs\n"

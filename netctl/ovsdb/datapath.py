@@ -1,0 +1,113 @@
+"""Dead ports of Open vSwitch's userspace datapath on this machine, by ovs-vswitchd's control socket (ovs-appctl(8)).
+
+When the device under a port is deleted and made again under the same name, the port keeps its socket to the dead one:
+its link is up, and nothing passes, for ever. A port that is taken out of the datapath underneath is attached afresh, with the
+OpenFlow number that it had, at the next netlink event about any device. The kernel datapath has no such ports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+TIMEOUT = 1.0
+"""Seconds to wait for ovs-vswitchd."""
+
+DATAPATH = "netdev@ovs-netdev"
+"""The one datapath of an ovs-vswitchd that runs in userspace."""
+
+_PORT = re.compile(r"^\s+port \d+: (\S+)")
+
+
+def ports() -> list[str]:
+    """The devices that the userspace datapath holds; none when there is no Open vSwitch, or no such datapath."""
+    with suppress(OSError, ValueError):
+        answer = _appctl("dpctl/show", DATAPATH)
+        return [match[1] for line in answer.splitlines() if (match := _PORT.match(line))]
+    return []
+
+
+def forget(device: str) -> bool:
+    """Take a device that is not there any more out of the datapath, before it is made again.
+
+    True if the datapath held it. Never raises: where no Open vSwitch runs there is nothing to do.
+    """
+    return bool(forget_all([device]))
+
+
+def forget_all(devices: Collection[str]) -> list[str]:
+    """`forget` for several; those that the datapath held."""
+    held = set(devices).intersection(ports()) if devices else set()
+    return [device for device in sorted(held) if _delete(device)]
+
+
+def forget_dead(devices: Mapping[str, int]) -> list[str]:
+    """Those of `devices` (name to index) whose port holds a socket of an earlier device, now taken out of the datapath.
+
+    They are attached again at the next netlink event. Devices that the datapath does not hold are left out.
+    """
+    if not devices:
+        return []
+    held = [name for name in ports() if name in devices]
+    if not held:
+        return []
+    listening = _packet_sockets()
+    return [name for name in held if devices[name] not in listening and _delete(name)]
+
+
+def _delete(device: str) -> bool:
+    with suppress(OSError, ValueError):
+        _appctl("dpctl/del-if", DATAPATH, device)
+        return True
+    return False
+
+
+def _packet_sockets() -> set[int]:
+    """The indexes of the devices on which ovs-vswitchd has a packet socket (packet(7), /proc/net/packet)."""
+    mine: set[str] = set()
+    folder = f"/proc/{_pid()}/fd"
+    for descriptor in os.listdir(folder):
+        with suppress(OSError):
+            target = os.readlink(f"{folder}/{descriptor}")
+            if target.startswith("socket:["):
+                mine.add(target[8:-1])
+    found: set[int] = set()
+    for line in Path("/proc/thread-self/net/packet").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[8] in mine:
+            found.add(int(fields[4]))
+    return found
+
+
+def _run_dir() -> Path:
+    return Path(os.environ.get("OVS_RUNDIR") or "/var/run/openvswitch")
+
+
+def _pid() -> int:
+    return int((_run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
+
+
+def _appctl(method: str, *arguments: str) -> str:
+    """What ovs-vswitchd answers. Raises OSError when it does not, ValueError when it refuses."""
+    request = {"id": 0, "method": method, "params": list(arguments)}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+        control.settimeout(TIMEOUT)
+        control.connect(str(_run_dir() / f"ovs-vswitchd.{_pid()}.ctl"))
+        control.sendall(json.dumps(request).encode())
+        text = b""
+        while True:
+            data = control.recv(65536)
+            if not data:
+                raise ConnectionError("ovs-vswitchd hung up")
+            text += data
+            with suppress(ValueError):
+                answer = json.loads(text)
+                break
+    if answer.get("error") is not None:
+        raise ValueError(str(answer["error"]).strip())
+    return str(answer["result"])
