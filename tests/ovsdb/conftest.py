@@ -83,7 +83,8 @@ def plain(value: Any) -> Any:
 @pytest.fixture
 def box() -> Iterator[Switch]:
     """Open vSwitch, connected."""
-    with Switch() as box:
+    box = Switch()
+    with box:
         box.start_ovs()
         box.watch()
         box.until(lambda: box.database.connected)

@@ -19,7 +19,8 @@ BR = Bridge("br0", "netdev", "tcp:127.0.0.1:6653")
 @pytest.fixture
 def bare() -> Iterator[Switch]:
     """A box in which nothing runs; the database is where it will be."""
-    with Switch() as box:
+    box = Switch()
+    with box:
         box.watch()
         yield box
         box.database.close()
