@@ -320,7 +320,7 @@ class Netctl(engine.App):
 
     def _target(self, database: Database) -> str:
         """Where the bridges of a database find this controller."""
-        address = engine.CONF.netctl.advertise or database.local_address() or "127.0.0.1"
+        address = engine.CONF.netctl.advertise or database.local_address or "127.0.0.1"
         return f"tcp:[{address}]:{self._port}" if ":" in address else f"tcp:{address}:{self._port}"
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from netctl.cli.machine import Failed, Machine, Plans, open_machine
 from netctl.cli.remote import DEFAULT_URL, Unreachable, get
 from netctl.controller.planning import Panel
 from netctl.kernel.errors import KernelError
-from netctl.openflow.local import SwitchUnreachable
+from netctl.openflow.local import SwitchError
 
 CONTROLLER_PATIENCE = 30.0
 """Seconds that a running controller is given to do its part."""
@@ -50,7 +49,7 @@ def command(path: str | None, host: str | None, url: str, as_json: bool) -> None
             if collisions:
                 raise Failed("nothing was changed:\n" + "\n".join(collisions))
             done = apply(machine, panel, plans, url if controller else None, say)
-    except (Failed, SwitchUnreachable, KernelError) as error:
+    except (Failed, SwitchError, KernelError) as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": str(error)}))
         say_and_exit(str(error), 1)
@@ -72,7 +71,7 @@ def apply(machine: Machine, panel: Panel, plans: Plans, controller: str | None, 
         else:
             machine.apply_switches(say)
         verify(machine)
-    except (Failed, SwitchUnreachable, KernelError) as error:
+    except (Failed, SwitchError, KernelError) as error:
         left = machine.put_back(before)
         what = "could not be put back: " + "; ".join(left) if left else "everything was put back as it was"
         raise Failed(f"{error}\n{what}") from error

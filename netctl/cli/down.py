@@ -58,7 +58,7 @@ def stop_processes() -> int:
     names = sorted(path.stem for path in folder.glob("*.pid"))
     names.sort(key=lambda name: name != "up")
     ended = sum(stop(name, STOP_SECONDS) for name in names if name != str(os.getpid()))
-    play.clear(folder)
+    play.clear()
     for name in names:
         remove(name)
     return ended
@@ -100,6 +100,5 @@ def remove_devices(console: Console, verbose: bool) -> tuple[int, str]:
     except KernelError as error:
         return 0, str(error)
     if outcome.failed is not None:
-        step, failure = outcome.failed
-        return len(outcome.done), f"{line(step)}: {failure}"
+        return len(outcome.done), f"{line(outcome.failed)}: {outcome.error}"
     return len(outcome.done), ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from netctl.controller.planning import Panel, plan_flows, plan_rows, still_wired
@@ -16,9 +14,10 @@ from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.row import Observed, Row
 from netctl.kernel.host import Host
-from netctl.openflow.local import LocalSwitch, SwitchUnreachable
-from netctl.ovsdb.database import Database, default_remote
-from netctl.ovsdb.datapath import forget
+from netctl.openflow.local import LocalSwitch, SwitchError, management
+from netctl.ovsdb.database import Database
+from netctl.ovsdb.datapath import forget_all
+from netctl.ovsdb.remote import default_remote
 from netctl.plan import Found, Key, Plan, Step, Value, Wanted, delta
 from netctl.plan.text import line, lines
 
@@ -117,7 +116,7 @@ class Machine:
         wired = set()
         numbers: dict[str, dict[str, int]] = {}
         for bridge in self._our_bridges(observed):
-            with LocalSwitch(mgmt(bridge)) as switch:
+            with LocalSwitch(management(bridge)) as switch:
                 numbers[bridge] = {port.name: port.number for port in switch.ports()}
                 found = switch.flows()
             flows[bridge] = plan_flows(self.panel, self.host, bridge, numbers[bridge], observed, found)
@@ -165,10 +164,9 @@ class Machine:
         """The host's part. Raises Failed, with what the kernel said, after undoing what it had done."""
         if not plans.devices.steps:
             return
-        outcome = self.kernel.apply(plans.devices, before_make=forget)
+        outcome = self.kernel.apply(plans.devices)
         if outcome.failed is not None:
-            step, error = outcome.failed
-            raise Failed(f"{line(step)}: {error}")
+            raise Failed(f"{line(outcome.failed)}: {outcome.error}")
 
     def apply_switches(self, say: Callable[[str], None]) -> None:
         """Open vSwitch's part, rows and flows in the order that keeps wires and other ports apart. Raises Failed."""
@@ -190,10 +188,10 @@ class Machine:
             self._wait_for_ports()
 
     def _change_flows(self, bridge: str, plan: Plan[Flow]) -> None:
-        with LocalSwitch(mgmt(bridge)) as switch:
+        with LocalSwitch(management(bridge)) as switch:
             changed = switch.change(plan)
         if not changed.ok:
-            raise Failed("; ".join(f"{line(step)}: {text}" for step, text in changed.errors))
+            raise Failed("; ".join(map(str, changed.errors)))
 
     def _wait_for_ports(self) -> None:
         """Until every bridge answers under its name, which it does as soon as ovs-vswitchd has made it."""
@@ -202,10 +200,10 @@ class Machine:
         for bridge in self._our_bridges(self.database.observe()):
             for attempt in range(100):
                 try:
-                    with LocalSwitch(mgmt(bridge)) as switch:
+                    with LocalSwitch(management(bridge)) as switch:
                         switch.ports()
                     break
-                except SwitchUnreachable as error:
+                except SwitchError as error:
                     if attempt == 99:
                         raise Failed(str(error)) from error
                     self.database.wait(0.1)
@@ -217,7 +215,7 @@ class Machine:
         flows = {}
         if observed is not None:
             for bridge in self._our_bridges(observed):
-                with LocalSwitch(mgmt(bridge)) as switch:
+                with LocalSwitch(management(bridge)) as switch:
                     flows[bridge] = tuple(each for each in switch.flows() if each.ours)
         return Before(found, observed, flows)
 
@@ -236,20 +234,19 @@ class Machine:
                 if not outcome.ok:
                     left.append(outcome.error)
                 for bridge, found in before.flows.items():
-                    with LocalSwitch(mgmt(bridge)) as switch:
+                    with LocalSwitch(management(bridge)) as switch:
                         plan = delta([Wanted(f.item, was) for f in found], switch.flows())
                         changed = switch.change(plan)
-                        left += [f"{line(step)}: {text}" for step, text in changed.errors]
-        except (Failed, SwitchUnreachable) as error:
+                        left += map(str, changed.errors)
+        except (Failed, SwitchError) as error:
             left.append(str(error))
         devices_plan = delta(
             [Wanted(f.item, was) for f in before.devices if f.ours], self.kernel.observe(()), device.ORDER
         )
         if devices_plan.steps:
-            device_outcome = self.kernel.apply(devices_plan, before_make=forget)
+            device_outcome = self.kernel.apply(devices_plan)
             if device_outcome.failed is not None:
-                step, kernel_error = device_outcome.failed
-                left.append(f"{line(step)}: {kernel_error}")
+                left.append(f"{line(device_outcome.failed)}: {device_outcome.error}")
         return left
 
 
@@ -271,13 +268,8 @@ def open_machine(panel: Panel, host: str) -> Iterator[Machine]:
             database.close()
             raise Failed(error)
     try:
-        with Host(host) as kernel:
+        with Host(host, before_make=forget_all) as kernel:
             yield Machine(panel, host, kernel, database)
     finally:
         if database is not None:
             database.close()
-
-
-def mgmt(bridge: str) -> Path:
-    """The socket on which ovs-vswitchd speaks OpenFlow for a bridge of this machine."""
-    return Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch")) / f"{bridge}.mgmt"

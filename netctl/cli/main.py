@@ -1,4 +1,4 @@
-"""`netctl`: finds the sub-command and loads only its file, so that `netctl check` never waits for a library it does not use."""
+"""`netctl`: finds the sub-command and loads only its file, so that no command waits for what it does not use."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import click
 from netctl.cli.inputs import need_root, read_host, read_policy, say_and_exit
 from netctl.cli.machine import Failed, open_machine
 from netctl.kernel.errors import KernelError
-from netctl.openflow.local import SwitchUnreachable
+from netctl.openflow.local import SwitchError
 
 
 @click.command("plan")
@@ -34,7 +34,7 @@ def command(path: str | None, host: str | None, exit_code: bool, as_json: bool) 
     try:
         with open_machine(panel, name) as machine:
             plans = machine.plans()
-    except (Failed, SwitchUnreachable, KernelError) as error:
+    except (Failed, SwitchError, KernelError) as error:
         say_and_exit(str(error), 1)
     if as_json:
         click.echo(json.dumps(plans.as_json(), indent=2))

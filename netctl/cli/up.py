@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console
@@ -31,7 +30,7 @@ class Interrupted(Exception):
     """SIGINT or SIGTERM came."""
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted
 
 
@@ -154,7 +153,7 @@ class Up:
         try:
             status = get(self.url, "/api/v1/status")
             if not status["converged"]:
-                waits += not_converged(status)
+                waits += status["why"] or ["the controller is at work"]
         except Unreachable:
             waits.append("the controller is starting")
         pid = alive(f"agent-{self.host}")
@@ -183,8 +182,8 @@ class Up:
         from netctl.probe import play
 
         assert self.panel.loaded.policy is not None
-        guests = [play.start(role, run_dir()) for role in play.roles(self.panel.loaded.policy, self.host)]
-        stack.callback(play.clear, run_dir())
+        guests = [play.start(role) for role in play.roles(self.panel.loaded.policy, self.host)]
+        stack.callback(play.clear)
         stack.callback(play.stop, guests)
         return guests
 
@@ -199,7 +198,7 @@ class Up:
         from netctl.probe.wires import check_wires
 
         assert self.panel.loaded.policy is not None
-        checked = check_wires(self.panel.loaded.policy, self.host, run_dir(), patience=5.0)
+        checked = check_wires(self.panel.loaded.policy, self.host, patience=5.0)
         show(self.console, checked)
         return all(each.crossed for each in checked)
 
@@ -212,11 +211,3 @@ class Up:
                     self.console.print(f"the {daemon.name} had ended with status {status}; started again")
             for guest in guests:
                 guest.poll()
-
-
-def not_converged(status: dict[str, Any]) -> list[str]:
-    """What a controller's status says is missing."""
-    waits = [f"{each['at']}: {each['message']}" for each in status["policy"]["refused"]]
-    for host in status["hosts"]:
-        waits += [f"host {host['name']}: {each['message']}" for each in host["problems"]]
-    return waits or ["the controller is at work"]

@@ -33,6 +33,7 @@ from netctl.desired.flow import Flow
 from netctl.desired.row import Bridge, Observed, Row
 from netctl.plan import Found, Plan, Step
 from netctl.plan.delta import changes
+from netctl.plan.model import T
 from netctl.plan.text import line
 from netctl.policy import PortRef
 
@@ -180,9 +181,12 @@ class Brain:
             if known is None and (entry.bridges or entry.ovsdb):
                 self.hosts[name] = HostState(entry.ovsdb)
                 commands.append(Watch(name, entry.ovsdb))
-        for state in (*self.hosts.values(), *self.switches.values()):
-            state.dirty = True
-            state.retry.worked()
+        for host in self.hosts.values():
+            host.dirty = True
+            host.retry.worked()
+        for switch in self.switches.values():
+            switch.dirty = True
+            switch.retry.worked()
         return commands
 
     def _take_host(self, event: HostSeen | HostLost | RowsApplied) -> list[Command]:
@@ -311,7 +315,7 @@ class Brain:
         return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]
 
 
-def logged(place: str, plan: Plan[Row] | Plan[Flow]) -> list[Command]:
+def logged(place: str, plan: Plan[T]) -> list[Command]:
     log: list[Command] = [Log("info", f"{place}: {line(step)}") for step in plan.steps[:LOGGED_STEPS]]
     if len(plan.steps) > LOGGED_STEPS:
         log.append(Log("info", f"{place}: and {len(plan.steps) - LOGGED_STEPS} more steps"))

@@ -21,7 +21,10 @@ class PolicyRead:
 
 @dataclass(frozen=True)
 class HostSeen:
-    """The database of a host as it is now. `target` is where its bridges find this controller, e.g. tcp:127.0.0.1:6653."""
+    """The database of a host as it is now.
+
+    `target` is where its bridges find this controller, e.g. «tcp:127.0.0.1:6653».
+    """
 
     host: str
     observed: Observed

@@ -1,4 +1,7 @@
-"""What the controller publishes after every event: immutable, so that readers never wait and never see half a change."""
+"""What the controller publishes after every event.
+
+Immutable, so that readers never wait and never see half a change.
+"""
 
 from __future__ import annotations
 

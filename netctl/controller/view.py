@@ -137,10 +137,10 @@ def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, str]) ->
         for port in switch.ports.values():
             described[PortRef(host_name, bridge, port.name)] = port
     for ref in refs:
-        host = brain.hosts.get(ref.host)
+        home = brain.hosts.get(ref.host)
         port_state: PortState | None = None
-        if host is not None and host.observed is not None:
-            port_state = host.observed.ports.get(ref.port)
+        if home is not None and home.observed is not None:
+            port_state = home.observed.ports.get(ref.port)
         sp = described.get(ref)
         error = port_state.error if port_state else None
         views[ref] = PortView(

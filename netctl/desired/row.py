@@ -14,8 +14,11 @@ MARK = "netctl"
 ORDER = ("bridge", "port")
 
 ISOLATED = 4095
-"""The access VLAN of a wired port on a bridge where ports without a wire learn (IEEE 802.1Q reserves it): NORMAL never floods
-into it, explicit flows do not look at it, and setting it makes the switch forget what it learned on the port."""
+"""The access VLAN of a wired port on a bridge where ports without a wire learn (IEEE 802.1Q reserves it).
+
+NORMAL never floods into it, explicit flows do not look at it, and setting it makes the switch forget what it
+learned on the port.
+"""
 
 
 @dataclass(frozen=True)

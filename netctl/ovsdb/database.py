@@ -119,6 +119,14 @@ class Database:
             return "ovs-vswitchd runs but does not do what its database says; see ovs-vswitchd.log"
         return ""
 
+    @property
+    def local_address(self) -> str:
+        """This end of a connection over TCP: the address by which the switch's machine reaches this one, or ""."""
+        stream = getattr(self._idl._session.rpc, "stream", None)
+        if stream is None or not self.remote.startswith("tcp:"):
+            return ""
+        return str(stream.socket.getsockname()[0])
+
     def observe(self) -> Observed:
         """What is in the database, as last seen: of before while there is no connection, empty at first."""
         return self._observed

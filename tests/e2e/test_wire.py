@@ -24,7 +24,7 @@ def test_from_policy_to_ping(lab: Lab) -> None:
     lab.converged()
     assert lab.ping("ns1", "10.99.1.2", within=1)
     assert len(lab.flows()) == 3
-    assert [wire["state"] for wire in lab.read("/api/v1/wires")["items"]] == ["up"]
+    assert [wire["state"] for wire in lab.read("/api/v1/wires")] == ["up"]
     switches = lab.read("/v1.0/topology/switches")
     assert {port["name"] for port in switches[0]["ports"]} == {"ns1-eth0", "ns2-eth0"}
     hosts = lab.read("/v1.0/topology/hosts")
