@@ -57,9 +57,7 @@ def test_answers_are_as_described(client: Make, route: Route, snapshot: Snapshot
     assert route.tagged is (answer.headers.get("ETag") is not None) or answer.status_code != 200
 
 
-@pytest.mark.parametrize(
-    "route", [route for route in ROUTES if not route.any_query], ids=lambda route: route.name
-)
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.any_query], ids=lambda route: route.name)
 def test_refusals_are_as_described(client: Make, route: Route) -> None:
     answer = client(GOOD).get(route.path.format_map(ARGUMENTS) + "?nonsense=1")
     assert answer.status_code == 400

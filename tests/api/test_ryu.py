@@ -103,12 +103,9 @@ def test_answers_are_ryus(ryu: Box) -> None:
     dpids = {"00000000000000ab": ("br0", 0xAB), "fedcba9876543210": ("br1", 0xFEDCBA9876543210)}
     seen = ryu.read("http://127.0.0.1:8080/v1.0/topology/switches")
     snapshot = Snapshot(
-        switches=tuple(
-            switch(ryu, *dpids[each["dpid"]], [port["name"] for port in each["ports"]]) for each in seen
-        ),
+        switches=tuple(switch(ryu, *dpids[each["dpid"]], [port["name"] for port in each["ports"]]) for each in seen),
         stations=tuple(
-            Station(f"02:00:00:00:00:0{number}", (f"10.0.0.{number}",), (), 0xAB, f"v{number}")
-            for number in (1, 2)
+            Station(f"02:00:00:00:00:0{number}", (f"10.0.0.{number}",), (), 0xAB, f"v{number}") for number in (1, 2)
         ),
     )
     client = Client(application(lambda: snapshot, engine=""))

@@ -43,9 +43,7 @@ print("open files", len(os.listdir("/proc/self/fd")), flush=True)
 
 
 class Serving:
-    def __init__(
-        self, host: str = "127.0.0.1", request: float = 15, stall: float = 10, wires: int = 1
-    ) -> None:
+    def __init__(self, host: str = "127.0.0.1", request: float = 15, stall: float = 10, wires: int = 1) -> None:
         self.process = subprocess.Popen(
             [
                 sys.executable,

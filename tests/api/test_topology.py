@@ -26,10 +26,7 @@ SWITCHES = (
     b'[{"dpid": "00000000000000ab", "ports": [%b, %b, %b]}, ' % (FIRST, SECOND, LAST)
     + b'{"dpid": "fedcba9876543210", "ports": []}]'
 )
-HOSTS = (
-    b'[{"mac": "52:54:00:84:e3:62", "ipv4": ["10.0.0.1"], "ipv6": ["fe80::1", "fd00::1"], "port": %b}]'
-    % FIRST
-)
+HOSTS = b'[{"mac": "52:54:00:84:e3:62", "ipv4": ["10.0.0.1"], "ipv6": ["fe80::1", "fd00::1"], "port": %b}]' % FIRST
 
 
 @pytest.mark.parametrize(
@@ -57,9 +54,7 @@ def test_nothing_yet(client: Make, noun: str) -> None:
     assert client(EMPTY).get(f"/v1.0/topology/{noun}").data == b"[]"
 
 
-@pytest.mark.parametrize(
-    "dpid", ["ab", "00000000000000AB", "0x000000000000ab", "00000000000000ab/", "1" * 17]
-)
+@pytest.mark.parametrize("dpid", ["ab", "00000000000000AB", "0x000000000000ab", "00000000000000ab/", "1" * 17])
 def test_what_is_no_datapath_id_is_not_found(client: Make, dpid: str) -> None:
     assert client(GOOD).get(f"/v1.0/topology/switches/{dpid}").status_code == 404
 

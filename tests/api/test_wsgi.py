@@ -50,9 +50,7 @@ def test_status_of_a_good_network() -> None:
             "since": "2026-09-21T14:13:20.250000Z",
             "refused": [],
         },
-        "hosts": [
-            {"name": "hv1", "ovsdb": "unix:/var/run/openvswitch/db.sock", "connected": True, "problems": []}
-        ],
+        "hosts": [{"name": "hv1", "ovsdb": "unix:/var/run/openvswitch/db.sock", "connected": True, "problems": []}],
     }
 
 
@@ -68,9 +66,7 @@ def test_status_of_a_troubled_network_says_why(client: Make) -> None:
         "wire core waits: hv2 is not connected",
     ]
     assert status["wires"] == {"up": 1, "down": 0, "waiting": 1}
-    assert status["policy"]["refused"] == [
-        {"message": "«wire» is unknown; write «wires»", "at": "flows/lab.yaml:3:1"}
-    ]
+    assert status["policy"]["refused"] == [{"message": "«wire» is unknown; write «wires»", "at": "flows/lab.yaml:3:1"}]
     assert [host["connected"] for host in status["hosts"]] == [True, False]
 
 
@@ -190,9 +186,7 @@ def test_a_mistyped_path_is_told_the_right_one(client: Make) -> None:
     assert suggestions[0] == "/api/v1/wires"  # type: ignore[index]
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/v1/wires", "/api/v1/wires/core", "/v1.0/topology/switches", "/healthz"]
-)
+@pytest.mark.parametrize("path", ["/api/v1/wires", "/api/v1/wires/core", "/v1.0/topology/switches", "/healthz"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
 def test_other_methods_are_refused(client: Make, path: str, method: str) -> None:
     answer = client(TROUBLED).open(path, method=method, data=b"{}")
