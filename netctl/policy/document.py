@@ -92,6 +92,8 @@ class Document:
     mark: Mark = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
     """Each with its packed place."""
+    empty: list[tuple[int, str]] = field(default_factory=list)
+    """Every value that is null: its packed place, and what to call it."""
     broken: bool = False
     """Whether there is no value to go on with."""
 
@@ -231,6 +233,8 @@ class _Reader:
         marks: list[Mark] = []
         while type(event := self._next()) is not yaml.SequenceEndEvent:
             each, mark = self._node(event, 0, depth)
+            if each is None:
+                self.found.empty.append((place(mark), "an entry of this list"))
             values.append(each)
             marks.append(mark)
         return values, Marks(at, key, marks)
@@ -270,6 +274,8 @@ class _Reader:
             else:
                 values[key] = value
                 marks[key] = mark
+                if value is None:
+                    self.found.empty.append((place(mark), shown(key)))
         return values, Marks(at, own_key, marks)
 
     def _alias(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:

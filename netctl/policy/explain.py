@@ -168,7 +168,7 @@ def _unknown(spot: _Spot) -> str:
     return f"{said}; did you mean {near[0]!r}?" if near else f"{said}; it takes {', '.join(known)}"
 
 
-def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:  # noqa: PLR0911
+def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:
     value = error.get("input")
     context: Mapping[str, Any] = error.get("ctx", {})
     name = spot.name

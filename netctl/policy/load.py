@@ -55,9 +55,9 @@ class Loaded:
 
 def load(path: Path | str) -> Loaded:
     """The policy in a file, or in all *.yaml of a directory together. Never raises for what is there."""
-    source = str(path)
+    source = _printable(path)
     try:
-        files = _files(Path(source))
+        files = files_of(Path(path))
     except (OSError, ValueError) as error:
         return _nothing(source, _reason(error))
     if not files:
@@ -69,9 +69,9 @@ def load(path: Path | str) -> Loaded:
     problems: list[Problem] = []
     for file in files:
         try:
-            texts.append((str(file), _content(file)))
+            texts.append((_printable(file), _content(file)))
         except (OSError, ValueError) as error:
-            problems.append(Problem(str(file), 1, 1, _reason(error)))
+            problems.append(Problem(_printable(file), 1, 1, _reason(error)))
     return _load(texts, source, problems)
 
 
@@ -81,10 +81,16 @@ def loads(text: str | bytes, name: str = "policy.yaml") -> Loaded:
     return _load([(name, data)], name, [])
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The files that a policy at `path` is made of, in the order in which they are read. Raises OSError."""
     if not path.is_dir():
         return [path]
     return sorted(each for each in path.iterdir() if each.suffix == ".yaml" and not each.name.startswith("."))
+
+
+def _printable(path: Path | str) -> str:
+    """A path as text that any stream takes, though file names are any bytes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _content(file: Path) -> bytes:
@@ -95,7 +101,7 @@ def _content(file: Path) -> bytes:
 
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file or directory"
+        return "no such file or directory; give the path of a policy, or set NETCTL_POLICY to it"
     if isinstance(error, PermissionError):
         return "it cannot be read: permission denied"
     if isinstance(error, OSError):
@@ -128,6 +134,10 @@ def _load(texts: list[tuple[str, bytes]], source: str, problems: list[Problem]) 
     at = Loaded(None, (), digest.hexdigest(), files, source, whole.mark)
     complete = complete and not any(document.broken for document in documents)
     policy = _validate(at, whole.value, problems, complete)
+    told = {(each.file, each.line, each.col) for each in problems}
+    for document in documents:
+        empty = [(at, f"{what} has no value; give it one, or leave it out") for at, what in document.empty]
+        problems += [each for each in _placed(files, empty) if (each.file, each.line, each.col) not in told]
     found = tuple(sorted(set(problems)))
     return Loaded(None if found else policy, found, at.digest, files, source, whole.mark)
 

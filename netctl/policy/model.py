@@ -13,7 +13,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     PlainValidator,
     StrictBool,
     StrictInt,
@@ -21,8 +20,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from netctl.policy import name as names
 from netctl.policy.rate import Amount, Rate
@@ -107,16 +104,6 @@ class Part(BaseModel):
 
     short: ClassVar[dict[str, Any] | None] = None
     """The JSON Schema of the short form, where there is one."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        long = handler(schema)
-        if cls.short is None:
-            return long
-        handler.resolve_ref_schema(long)
-        return {"anyOf": [cls.short, long]}
 
 
 class Port(Part):
@@ -448,7 +435,7 @@ class End(Part):
 
     short = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
 
-    port: PortSpec = Field(description="[host/[bridge/]]port, as little as is unique.")
+    port: PortSpec = Field(description="`[host/[bridge/]]port`, as little as is unique.")
     vlan: VlanId | None = Field(
         None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten."
     )
@@ -482,7 +469,8 @@ class Wire(Part):
         None, description="`lldp` for a copy of LLDP to the controller; the frame itself passes untouched."
     )
     carrier: Literal["follow", "ignore"] | None = Field(
-        None, description="Whether one end going down takes the other down, as a cable would."
+        None,
+        description="What one end going down does: `follow` takes the other down, as a cable would; `ignore` leaves it.",
     )
 
     @model_validator(mode="before")

@@ -12,6 +12,9 @@ Path = tuple[str | int, ...]
 """The way to a value from the top of a policy, e.g. ("hosts", "hv1", "bridges", "ovbr0")."""
 
 
+_UNDECLARED = " (a port that the policy does not declare is written {}bridge/port)"
+
+
 @dataclass(frozen=True, order=True)
 class PortRef:
     """A port of an Open vSwitch bridge of a host."""
@@ -91,8 +94,7 @@ class Ports:
             if found:
                 raise AmbiguousPort(spec, sorted(found))
             raise UnknownPort(
-                f"no port is called {shown(spec)}{suggest(spec, self._named)}; "
-                "a port that the policy does not declare is written bridge/port"
+                f"no port is called {shown(spec)}{suggest(spec, self._named)}{_UNDECLARED.format('')}"
             )
         if len(parts) > 3 or not all(parts):
             raise UnknownPort(f"{shown(spec)} is not a port: write port, bridge/port or host/bridge/port")
@@ -121,8 +123,7 @@ class Ports:
         if first in self._hosts:
             here = [each for each, refs in self._named.items() if any(ref.host == first for ref in refs)]
             raise UnknownPort(
-                f"host {first} has no port {shown(port)}{suggest(port, here)}; "
-                f"a port that the policy does not declare is written {first}/bridge/port"
+                f"host {first} has no port {shown(port)}{suggest(port, here)}{_UNDECLARED.format(first + '/')}"
             )
         known = [*self._bridges, *self._hosts]
         raise UnknownPort(f"no bridge is called {shown(first)}{suggest(first, known)}")

@@ -6,19 +6,31 @@ Whoever builds a feature takes its line out of NOT_YET.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import Host, MacvtapNic, Policy
+from netctl.policy.model import Bridge, End, Host, MacvtapNic, Part, Policy, Port, Wire
 from netctl.policy.ports import Path, PortError, Ports
 
 Places = Iterator[tuple[Path, str]]
 """Where something is said, and what else to say about it."""
 
 
+@dataclass(frozen=True)
+class NotYet:
+    what: str
+    find: Callable[[Policy, Ports], Places]
+    """Where a policy says it."""
+    model: type[Part]
+    """What the reference marks: this part of the language,"""
+    field: str | None = None
+    """or one of its keys."""
+
+
 def check(policy: Policy, ports: Ports) -> Iterator[Finding]:
-    for what, find in NOT_YET.items():
-        for path, hint in find(policy, ports):
-            yield Finding(path, f"not supported yet: {what}{f' ({hint})' if hint else ''}", True)
+    for each in NOT_YET:
+        for path, hint in each.find(policy, ports):
+            yield Finding(path, f"not supported yet: {each.what}{f' ({hint})' if hint else ''}", True)
 
 
 def _hosts(policy: Policy) -> Iterator[tuple[Path, Host]]:
@@ -106,20 +118,19 @@ def _across(policy: Policy, ports: Ports) -> Places:
             yield ("wires", number), f"the ends are {one} and {other}"
 
 
-NOT_YET: dict[str, Callable[[Policy, Ports], Places]] = {
-    "macvtap NICs": _macvtaps,
-    "links": _section("links"),
-    "uplinks": _section("uplinks"),
-    "sysctls": _section("sysctls"),
-    "queues": _queues,
-    "the rate of a wire": _of_wire("rate"),
-    "classify": _of_wire("classify"),
-    "observe": _of_wire("observe"),
-    "carrier: follow": _carrier,
-    "VLANs at the ends of a wire": _vlans,
-    "taps": _taps,
-    "role: fabric": _fabric,
-    "discover": _discover,
-    "wires across bridges": _across,
-}
-"""What, and where a policy says it."""
+NOT_YET = (
+    NotYet("macvtap NICs", _macvtaps, MacvtapNic),
+    NotYet("links", _section("links"), Host, "links"),
+    NotYet("uplinks", _section("uplinks"), Host, "uplinks"),
+    NotYet("sysctls", _section("sysctls"), Host, "sysctls"),
+    NotYet("queues", _queues, Policy, "queues"),
+    NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
+    NotYet("classify", _of_wire("classify"), Wire, "classify"),
+    NotYet("observe", _of_wire("observe"), Wire, "observe"),
+    NotYet("carrier: follow", _carrier, Wire, "carrier"),
+    NotYet("VLANs at the ends of a wire", _vlans, End, "vlan"),
+    NotYet("taps", _taps, Policy, "taps"),
+    NotYet("role: fabric", _fabric, Port, "role"),
+    NotYet("discover", _discover, Bridge, "discover"),
+    NotYet("wires across bridges", _across, Wire, "ends"),
+)
