@@ -92,7 +92,7 @@ def remove_devices(console: Console, verbose: bool) -> tuple[int, str]:
     """How many devices and namespaces were removed, and why not all were."""
     try:
         with Host(None) as kernel:
-            plan = delta([], kernel.observe(()), device.ORDER)
+            plan = delta([], kernel.observe(()), device.ORDER, lambda _: "netctl made it")
             if verbose:
                 for step in plan.steps:
                     console.print(line(step))

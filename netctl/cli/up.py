@@ -149,7 +149,7 @@ class Up:
 
     def _waits_for(self) -> list[str]:
         """What is not yet as it should be, in words; empty when all is."""
-        waits = []
+        waits: list[str] = []
         try:
             status = get(self.url, "/api/v1/status")
             if not status["converged"]:

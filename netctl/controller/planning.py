@@ -10,6 +10,7 @@ from netctl.desired.flows import WIRE_PRIORITY, Cable, cables, flows
 from netctl.desired.ovs import rows, wired_ports
 from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
 from netctl.plan import Collision, Found, Plan, delta
+from netctl.plan.delta import NOT_WANTED
 from netctl.policy import Loaded, PortRef, Ports
 
 
@@ -84,7 +85,16 @@ def plan_flows(
         }
         wires = [wire for wire in wires if all(end.port in isolated for end in wire.ends)]
     said = f"{panel.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
-    return delta(flows(bridge, unpatched, said, wires, numbers), found)
+    halves = {
+        wire.cookie: f"wire {wire.name} has no port {' and no port '.join(missing)}; {wire.said}"
+        for wire in wires
+        if (missing := [end.port for end in wire.ends if end.port not in numbers])
+    }
+    return delta(
+        flows(bridge, unpatched, said, wires, numbers),
+        found,
+        why_not=lambda flow: halves.get(flow.cookie, NOT_WANTED),
+    )
 
 
 def still_wired(

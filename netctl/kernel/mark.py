@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from netctl.kernel.rtnl import Link
 
+MARK = "netctl:"
+
 GROUP = 0x6E63_746C
 """«nctl»"""
 
@@ -15,10 +17,12 @@ DOOMED = GROUP + 1
 """The group into which devices of netctl's go to be removed together."""
 
 
-def mark(host: str) -> str:
+def mark(host: str | None) -> str:
     """The alias of every device of `host`'s, and of the loopback of every namespace of `host`'s."""
-    return f"netctl:{host}"
+    return f"{MARK}{host or ''}"
 
 
-def ours(link: Link, host: str) -> bool:
-    return link.alias == mark(host) or (not link.alias and link.group in {GROUP, DOOMED})
+def ours(link: Link, host: str | None) -> bool:
+    """Whether a device is `host`'s, or with None any host's of this machine."""
+    marked = link.alias == mark(host) if host is not None else (link.alias or "").startswith(MARK)
+    return marked or (not link.alias and link.group in {GROUP, DOOMED})

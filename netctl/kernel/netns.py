@@ -82,7 +82,7 @@ def names() -> list[str]:
         return []
 
 
-def look(name: str, outside: Rtnl, host: str, wanted: bool) -> Inside | None:
+def look(name: str, outside: Rtnl, host: str | None, wanted: bool) -> Inside | None:
     """What is in the namespace called `name`; None where there is none, or it is neither ours nor wanted."""
     try:
         with opened(name) as descriptor, rtnl(descriptor) as inside:
@@ -113,7 +113,7 @@ def look(name: str, outside: Rtnl, host: str, wanted: bool) -> Inside | None:
         return None
 
 
-def make(namespace: Namespace, host: str) -> None:
+def make(namespace: Namespace, host: str | None) -> None:
     """Make it, marked and with its loopback up before it has a name. One of ours that is there is put right.
 
     Raises NameTaken, Refused.
@@ -142,7 +142,7 @@ def make(namespace: Namespace, host: str) -> None:
         raise Refused(f"making the network namespace {namespace.name}", error) from error
 
 
-def alter(namespace: Namespace, host: str) -> None:
+def alter(namespace: Namespace, host: str | None) -> None:
     """Put its loopback up. Raises NamespaceMissing, Refused."""
     try:
         with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
@@ -153,7 +153,7 @@ def alter(namespace: Namespace, host: str) -> None:
         raise Refused(f"the loopback of the network namespace {namespace.name}", error) from error
 
 
-def remove(name: str, host: str) -> None:
+def remove(name: str, host: str | None) -> None:
     """Take away its name; the kernel frees it when nothing is in it any more. One that is gone is no error.
 
     Raises NameTaken, Refused.
@@ -191,7 +191,7 @@ def residents(wanted: Collection[str]) -> dict[str, list[int]]:
     return found
 
 
-def _set_up(inside: Rtnl, loopback: Link, host: str) -> None:
+def _set_up(inside: Rtnl, loopback: Link, host: str | None) -> None:
     inside.ask(RTM_NEWLINK, change_link(loopback.index, up=True, ifalias=mark(host), group=GROUP))
 
 

@@ -80,7 +80,8 @@ class Database:
         columns = SchemaHelper(schema_json=schema())
         columns.register_all()
         self._idl = Idl(remote, columns, leader_only=False)
-        self._idl.cooperative_yield = lambda: time.sleep(0)
+        self._idl.cooperative_yield = self._breathe
+        self._rows_read = 0
         reconnect = self._idl._session.reconnect
         reconnect.min_backoff = reconnect.max_backoff = BACKOFF if remote.startswith("unix:") else 1000
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -133,7 +134,7 @@ class Database:
 
     def ours(self) -> Plan[Row]:
         """The plan that removes everything of netctl's from the database."""
-        return delta([], self._observed.rows, ORDER)
+        return delta([], self._observed.rows, ORDER, lambda _: "netctl made it")
 
     # -- waiting
 
@@ -269,6 +270,12 @@ class Database:
             elif answers:
                 self._answered = time.monotonic()
         self.connected = connected
+
+    def _breathe(self) -> None:
+        """Lets others go on while a long answer is read, row by row."""
+        self._rows_read += 1
+        if self._rows_read % 100 == 0:
+            time.sleep(0)
 
     def _cfg(self) -> tuple[int, int]:
         """The number of the configuration that is wanted, and of the one that the switch has carried out."""

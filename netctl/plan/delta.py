@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from netctl.plan.model import Change, Collision, Found, Item, Key, Plan, Step, T, Wanted
 
@@ -21,7 +21,10 @@ def changes(before: Item, after: Item) -> tuple[Change, ...]:
 
 
 def delta(
-    wanted: Iterable[Wanted[T]], found: Iterable[Found[T]], order: Sequence[str] = ()
+    wanted: Iterable[Wanted[T]],
+    found: Iterable[Found[T]],
+    order: Sequence[str] = (),
+    why_not: Callable[[T], str] = lambda _: NOT_WANTED,
 ) -> Plan[T]:
     """The plan from `found` to `wanted`.
 
@@ -29,6 +32,7 @@ def delta(
     veth that ends in it. Removals come first and in the reverse order, so that names are free when they are
     needed. What is ours and not wanted goes; what is not ours is never touched: where it differs from what is
     wanted under the same key it becomes a collision, where it is the same it is left to its owner.
+    `why_not` gives the reason for a removal.
     """
     rank = {kind: number for number, kind in enumerate(order)}
     there = {each.item.key: each for each in found}
@@ -55,7 +59,7 @@ def delta(
         )
     for key, have in there.items():
         if key not in seen and have.ours:
-            removes.append(Step("remove", key, NOT_WANTED, have.item, None))
+            removes.append(Step("remove", key, why_not(have.item), have.item, None))
 
     def by_rank(step: Step[T]) -> int:
         return rank.get(step.key[0], len(rank))
