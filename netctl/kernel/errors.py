@@ -10,6 +10,9 @@ from collections.abc import Collection
 class KernelError(Exception):
     """`message` says what is wrong, `remedy` what puts it right."""
 
+    whole_kind = False
+    """Whether every device of the kind will fail as one did."""
+
     def __init__(self, message: str, remedy: str) -> None:
         self.message = message
         self.remedy = remedy
@@ -27,6 +30,8 @@ class NotPermitted(KernelError):
 
 class ModuleMissing(KernelError):
     """The running kernel cannot make a kind of device."""
+
+    whole_kind = True
 
     def __init__(self, module: str) -> None:
         self.module = module

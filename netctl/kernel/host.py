@@ -46,16 +46,17 @@ class Outcome:
 class Host:
     """A context manager: inside it no other netctl looks at or changes this host's devices.
 
-    `name` is the host's in the policy: the mark of its devices. `before_make` is called with the names of
-    devices that are about to be made, none of which is there.
+    `name` is the host's in the policy: the mark of its devices. With None the devices of every host are ours, to be
+    removed and nothing else. `before_make` is called with the names of devices that are about to be made, none of
+    which is there.
 
     Entering raises NotPermitted, and Busy after `patience` seconds.
     """
 
     def __init__(
         self,
-        name: str,
-        before_make: Callable[[Collection[str]], None] = lambda _: None,
+        name: str | None,
+        before_make: Callable[[Collection[str]], object] = lambda _: None,
         patience: float = LOCK_SECONDS,
     ) -> None:
         self.name = name
@@ -120,8 +121,27 @@ class Host:
             return [Found(device, mine)]
         return [Found(Stranger(link.name, kind, link.kind or "hardware"), ours=False) for kind in kinds]
 
+    def indexes(self, names: Collection[str]) -> dict[str, int]:
+        """The kernel's number of each of the devices called so that are there. Raises Refused."""
+        wanted = set(names)
+        try:
+            return {link.name: link.index for link in self._rtnl.links() if link.name in wanted}
+        except OSError as error:
+            raise Refused("looking at the host's devices", error) from error
+
+    def touch(self, name: str) -> None:
+        """Have the kernel announce a device that is up, without changing it. Raises Refused."""
+        try:
+            link = self._rtnl.link(name)
+            if link is not None:
+                self._rtnl.ask(RTM_NEWLINK, change_link(link.index, ifalias=link.alias))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise Refused(f"announcing the device {name}", error) from error
+
     def apply(self, plan: Plan[Device]) -> Outcome:
-        """Do the steps of a plan in their order. Where one fails, what was done before it is taken back.
+        """Do the steps of a plan in their order. Where one fails, what was done before it is taken back (but where the
+        devices are any host's, for then it is not known whose they were).
 
         A step whose work somebody else did meanwhile is done. Never raises KernelError: it is in the outcome.
         """
@@ -149,7 +169,7 @@ class Host:
                 self._do(step)
                 done.append(step)
             except KernelError as error:
-                undone, regrets = self._undo(done)
+                undone, regrets = self._undo(done) if self.name is not None else ((), [])
                 return Outcome(tuple(done), step, error, undone, (*notes, *regrets))
         return Outcome(tuple(done), notes=tuple(notes))
 
@@ -189,6 +209,7 @@ class Host:
             self._before_make(names)
 
     def _make(self, device: Device) -> None:
+        assert self.name is not None
         match device:
             case Namespace():
                 netns.make(device, self.name)
@@ -200,6 +221,7 @@ class Host:
                 raise NameTaken(device.name, device.kind)
 
     def _alter(self, device: Device) -> None:
+        assert self.name is not None
         match device:
             case Namespace():
                 netns.alter(device, self.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netctl.kernel.rtnl import Link
 
-MARK = "netctl:"
+PREFIX = "netctl:"
 
 GROUP = 0x6E63_746C
 """«nctl»"""
@@ -17,12 +17,13 @@ DOOMED = GROUP + 1
 """The group into which devices of netctl's go to be removed together."""
 
 
-def mark(host: str | None) -> str:
+def mark(host: str) -> str:
     """The alias of every device of `host`'s, and of the loopback of every namespace of `host`'s."""
-    return f"{MARK}{host or ''}"
+    return PREFIX + host
 
 
 def ours(link: Link, host: str | None) -> bool:
-    """Whether a device is `host`'s, or with None any host's of this machine."""
-    marked = link.alias == mark(host) if host is not None else (link.alias or "").startswith(MARK)
-    return marked or (not link.alias and link.group in {GROUP, DOOMED})
+    """Whether a device is `host`'s, or with None that of any host of netctl's."""
+    if not link.alias:
+        return link.group in {GROUP, DOOMED}
+    return link.alias.startswith(PREFIX) if host is None else link.alias == mark(host)

@@ -113,7 +113,7 @@ def look(name: str, outside: Rtnl, host: str | None, wanted: bool) -> Inside | N
         return None
 
 
-def make(namespace: Namespace, host: str | None) -> None:
+def make(namespace: Namespace, host: str) -> None:
     """Make it, marked and with its loopback up before it has a name. One of ours that is there is put right.
 
     Raises NameTaken, Refused.
@@ -142,7 +142,7 @@ def make(namespace: Namespace, host: str | None) -> None:
         raise Refused(f"making the network namespace {namespace.name}", error) from error
 
 
-def alter(namespace: Namespace, host: str | None) -> None:
+def alter(namespace: Namespace, host: str) -> None:
     """Put its loopback up. Raises NamespaceMissing, Refused."""
     try:
         with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
@@ -191,7 +191,7 @@ def residents(wanted: Collection[str]) -> dict[str, list[int]]:
     return found
 
 
-def _set_up(inside: Rtnl, loopback: Link, host: str | None) -> None:
+def _set_up(inside: Rtnl, loopback: Link, host: str) -> None:
     inside.ask(RTM_NEWLINK, change_link(loopback.index, up=True, ifalias=mark(host), group=GROUP))
 
 

@@ -40,7 +40,7 @@ def seen(link: Link, rtnl: Rtnl) -> SeenTap | None:
     return SeenTap(name=link.name, mac=link.mac, mtu=link.mtu, tx_checksum=checksum, up=link.up)
 
 
-def make(tap: Tap, rtnl: Rtnl, host: str | None) -> None:
+def make(tap: Tap, rtnl: Rtnl, host: str) -> None:
     """Make it; one of ours that is there is put right.
 
     It outlives this process only once it is complete and marked: what is interrupted leaves nothing.
@@ -70,7 +70,7 @@ def make(tap: Tap, rtnl: Rtnl, host: str | None) -> None:
         os.close(handle)
 
 
-def alter(tap: Tap, rtnl: Rtnl, host: str | None, new: bool = False) -> None:
+def alter(tap: Tap, rtnl: Rtnl, host: str, new: bool = False) -> None:
     """Give it everything that `tap` says; it comes up last. `new` is one that is not marked yet.
 
     Raises DeviceMissing, NameTaken, Refused.

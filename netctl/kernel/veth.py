@@ -94,7 +94,7 @@ def seen(link: Link, rtnl: Rtnl, insides: Iterable[Inside]) -> SeenVeth | None:
     )
 
 
-def make(veth: Veth, rtnl: Rtnl, host: str | None) -> None:
+def make(veth: Veth, rtnl: Rtnl, host: str) -> None:
     """Make the pair with its peer inside the namespace; one of ours that is there is put right.
 
     Raises NamespaceMissing, ModuleMissing, NameTaken, Refused.
@@ -121,7 +121,7 @@ def make(veth: Veth, rtnl: Rtnl, host: str | None) -> None:
     alter(veth, rtnl, host)
 
 
-def alter(veth: Veth, rtnl: Rtnl, host: str | None) -> None:
+def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:
     """Give both ends everything that `veth` says; the host's comes up last.
 
     Raises DeviceMissing, NamespaceMissing, NameTaken, Refused.

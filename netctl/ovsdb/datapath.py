@@ -1,8 +1,9 @@
 """Dead ports of Open vSwitch's userspace datapath on this machine, by ovs-vswitchd's control socket (ovs-appctl(8)).
 
-When the device under a port is deleted and made again under the same name, the port keeps its socket to the dead one:
-its link is up, and nothing passes, for ever. A port that is taken out of the datapath underneath is attached afresh, with the
-OpenFlow number that it had, at the next netlink event about any device. The kernel datapath has no such ports.
+When the device under a port is deleted and made again under the same name, the port keeps its socket to the dead
+one: its link is up, and nothing passes, for ever. A port that is taken out of the datapath underneath is attached
+afresh, with the OpenFlow number that it had, at the next netlink event about any device. The kernel datapath has no
+such ports.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ _PORT = re.compile(r"^\s+port \d+: (\S+)")
 
 
 def ports() -> list[str]:
-    """The devices that the userspace datapath holds; none when there is no Open vSwitch, or no such datapath."""
+    """The devices that the userspace datapath holds; none when there is no Open vSwitch here, or no such datapath."""
     with suppress(OSError, ValueError):
+        if not os.path.samefile(f"/proc/{_pid()}/ns/net", "/proc/thread-self/ns/net"):
+            return []
         answer = _appctl("dpctl/show", DATAPATH)
         return [match[1] for line in answer.splitlines() if (match := _PORT.match(line))]
     return []
@@ -47,17 +50,17 @@ def forget_all(devices: Collection[str]) -> list[str]:
 
 
 def forget_dead(devices: Mapping[str, int]) -> list[str]:
-    """Those of `devices` (name to index) whose port holds a socket of an earlier device, now taken out of the datapath.
+    """Take out of the datapath those of `devices` (name to index) whose port holds the socket of an earlier device.
 
     They are attached again at the next netlink event. Devices that the datapath does not hold are left out.
     """
-    if not devices:
-        return []
-    held = [name for name in ports() if name in devices]
+    held = [name for name in ports() if name in devices] if devices else []
     if not held:
         return []
-    listening = _packet_sockets()
-    return [name for name in held if devices[name] not in listening and _delete(name)]
+    with suppress(OSError, ValueError):
+        alive = _packet_sockets()
+        return [name for name in held if devices[name] not in alive and _delete(name)]
+    return []
 
 
 def _delete(device: str) -> bool:

@@ -1,0 +1,274 @@
+"""What the agent does, and when. Pure: events in, commands out, the time comes with the events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from netctl.agent.messages import (
+    Applied,
+    Apply,
+    Changed,
+    CheckPorts,
+    Command,
+    Event,
+    Failure,
+    HostObserved,
+    Log,
+    Observe,
+    ObserveFailed,
+    PolicyRead,
+    PortsRevived,
+    Status,
+    Tick,
+    WriteStatus,
+)
+from netctl.desired.device import ORDER, Device, Namespace, Veth
+from netctl.desired.host import NoSuchHost, choose_host, devices
+from netctl.plan import Key, Plan, Step, Wanted, delta
+from netctl.plan.text import line, lines
+from netctl.policy import Loaded
+
+GAP = 0.02
+"""Seconds between two looks at the host, at least: a storm of announcements is answered once."""
+EASE = 3
+"""And at least so many times as long as the last look took: looking is never all that the agent does."""
+FULL_CHECK = 2.0
+"""Seconds after which the host is looked at though nothing was announced: a name in /run/netns makes no event."""
+RETRY_FIRST, RETRY_LAST = 0.5, 30.0
+"""Seconds before a step that failed is tried again; each failure doubles them, up to the last."""
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """Why the steps whose keys begin with a certain one wait, and until when."""
+
+    message: str
+    until: float
+    delay: float
+    tries: int = 1
+
+
+class Core:
+    """One host's agent. `host` is what --host said, `hostname` the machine's own name."""
+
+    def __init__(self, host: str | None, hostname: str, now: float) -> None:
+        self._option = host
+        self._hostname = hostname
+        self._chosen: str | None = None
+        self._wanted: tuple[Wanted[Device], ...] | None = None
+        self._watched: frozenset[str] = frozenset()
+        self._due: float | None = None
+        self._looked = now
+        self._gap = GAP
+        self._check_ports = False
+        self._failed_looks = 0
+        self._trouble = ""
+        self._settled = False
+        self._holds: dict[Key, _Hold] = {}
+        self._just_done: dict[Key, Step[Device]] = {}
+        self._collisions: tuple[str, ...] = ()
+        self.status = Status(host or hostname, started=now)
+        self._written: Status | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next Tick should come at the latest; None for never."""
+        if self._wanted is None:
+            return None
+        times = [self._looked + max(FULL_CHECK, self._gap), *(hold.until for hold in self._holds.values())]
+        if self._due is not None:
+            times.append(self._due)
+        return max(min(times), self._looked + self._gap)
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        commands: list[Command]
+        match event:
+            case PolicyRead(loaded):
+                commands = self._policy(loaded, now)
+            case Changed():
+                commands = self._changed(event, now)
+            case HostObserved():
+                commands = self._observed(event, now)
+            case ObserveFailed(message):
+                commands = self._blind(message, now)
+            case Applied():
+                commands = self._applied(event, now)
+            case PortsRevived(names):
+                commands = self._revived(names)
+            case Tick():
+                commands = self._look(now)
+        if self.status != self._written:
+            self._written = self.status
+            commands.append(WriteStatus(self.status))
+        return commands
+
+    def _policy(self, loaded: Loaded, now: float) -> list[Command]:
+        self.status = replace(self.status, source=loaded.source)
+        if loaded.policy is None:
+            return self._refuse(map(str, loaded.problems))
+        try:
+            host = choose_host(loaded.policy, self._chosen or self._option, self._hostname)
+        except NoSuchHost as error:
+            return self._refuse([f"{loaded.source}: {error}"])
+        self._chosen = host
+        self._wanted = tuple(devices(loaded, host))
+        self._watched = frozenset(_names(each.item for each in self._wanted))
+        self._holds.clear()
+        self._just_done.clear()
+        self._settled = False
+        self.status = replace(
+            self.status, host=host, digest=loaded.digest, since=now, refused=(), converged=False, problems=()
+        )
+        self._due = now
+        said = f"policy {loaded.source} in force on host {host}: {len(self._wanted)} devices"
+        return [Log("info", said), *self._look(now)]
+
+    def _refuse(self, problems: Iterable[str]) -> list[Command]:
+        refused = tuple(problems)
+        if refused == self.status.refused:
+            return []
+        self.status = replace(self.status, refused=refused)
+        kept = "the one before stays in force" if self._wanted is not None else "waiting for a good one"
+        return [*(Log("error", each) for each in refused), Log("error", f"policy refused; {kept}")]
+
+    def _changed(self, event: Changed, now: float) -> list[Command]:
+        if self._wanted is None or not (event.everything or event.names & self._watched):
+            return []
+        self._check_ports = True
+        soonest = max(now, self._looked + self._gap)
+        self._due = soonest if self._due is None else min(self._due, soonest)
+        return self._look(now)
+
+    def _look(self, now: float) -> list[Command]:
+        """Observe, if it is time to."""
+        if self._wanted is None or self._chosen is None:
+            return []
+        deadline = self.deadline
+        if (self._due is None or self._due > now) and (deadline is None or deadline > now):
+            return []
+        if now >= self._looked + FULL_CHECK:
+            self._check_ports = True
+        self._due = None
+        self._looked = now
+        return [Observe(self._chosen, frozenset(each.item.key for each in self._wanted))]
+
+    def _blind(self, message: str, now: float) -> list[Command]:
+        self._failed_looks += 1
+        self._due = now + min(RETRY_LAST, GAP * 2**self._failed_looks)
+        self._looked = now
+        commands: list[Command] = []
+        if message != self._trouble:
+            self._trouble = message
+            commands.append(Log("error", message))
+        self._tell()
+        return commands
+
+    def _observed(self, event: HostObserved, now: float) -> list[Command]:
+        assert self._wanted is not None
+        commands: list[Command] = []
+        self._gap = max(GAP, EASE * event.took)
+        self._failed_looks = 0
+        self._trouble = ""
+        plan = delta(self._wanted, event.found, ORDER)
+        for step in plan.steps:
+            before = self._just_done.get(step.key)
+            if before is not None and (before.verb, before.changes) == (step.verb, step.changes):
+                commands += self._hold(Failure(step, f"{line(step)}: was done, and is not so"), now)
+        self._just_done.clear()
+        self._release(plan)
+        commands += self._note_collisions(plan)
+        fresh = [step for step in plan.steps if not self._held(step)]
+        if not fresh:
+            retry = next((step for step in plan.steps if self._retry(step, now)), None)
+            fresh = [retry] if retry else []
+        if fresh:
+            todo = Plan(tuple(fresh))
+            said = lines(todo)
+            self.status = replace(self.status, plan=tuple(said), planned=now)
+            commands += [Log("info", each) for each in said]
+            commands.append(Apply(todo))
+        elif self._check_ports:
+            self._check_ports = False
+            names = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] != "netns")
+            commands.append(CheckPorts(names))
+        if not plan and not self.status.converged:
+            commands.append(Log("info", "the host is as the policy says"))
+        self._settled |= not fresh
+        self._tell(converged=not plan)
+        return commands
+
+    def _applied(self, event: Applied, now: float) -> list[Command]:
+        commands: list[Command] = [Log("warning", note) for note in event.notes]
+        undone = {step.key for step in event.undone}
+        kept = [step for step in event.done if step.key not in undone]
+        if self._settled:
+            repairs = sum(not self._held(step) for step in kept)
+            self.status = replace(self.status, repairs=self.status.repairs + repairs)
+        self._just_done = {step.key: step for step in kept}
+        for step in kept:
+            self._holds.pop(step.key[:1], None)
+        if event.failure is not None:
+            commands += self._hold(event.failure, now)
+            if event.undone:
+                commands.append(
+                    Log("warning", f"taken back: {', '.join('/'.join(step.key) for step in event.undone)}")
+                )
+        self._tell()
+        self._looked = now
+        assert self._wanted is not None
+        assert self._chosen is not None
+        return [*commands, Observe(self._chosen, frozenset(each.item.key for each in self._wanted))]
+
+    def _revived(self, names: tuple[str, ...]) -> list[Command]:
+        self.status = replace(self.status, repairs=self.status.repairs + len(names))
+        return [Log("info", f"Open vSwitch held the dead socket of {', '.join(names)}: attached again")]
+
+    def _hold(self, failure: Failure, now: float) -> list[Command]:
+        key = failure.step.key[:1] if failure.whole_kind else failure.step.key
+        before = self._holds.get(key)
+        delay = min(RETRY_LAST, 2 * before.delay) if before else RETRY_FIRST
+        tries = before.tries + 1 if before else 1
+        self._holds[key] = _Hold(failure.message, now + delay, delay, tries)
+        told = before is not None and before.message == failure.message
+        return [Log("debug" if told else "error", f"{failure.message} (next try in {delay:g} s)")]
+
+    def _held(self, step: Step[Device]) -> bool:
+        """Whether a step waits, for a failure of its own or of the namespace that it needs."""
+        if step.key in self._holds or step.key[:1] in self._holds:
+            return True
+        needs = ("netns", step.after.netns) if isinstance(step.after, Veth) else None
+        return needs is not None and (needs in self._holds or needs[:1] in self._holds)
+
+    def _retry(self, step: Step[Device], now: float) -> bool:
+        holds = [self._holds[key] for key in (step.key, step.key[:1]) if key in self._holds]
+        return bool(holds) and all(hold.until <= now for hold in holds)
+
+    def _release(self, plan: Plan[Device]) -> None:
+        """Forget the failures of what is no longer to be done."""
+        keys = {step.key for step in plan.steps}
+        keys |= {key[:1] for key in keys}
+        for key in [key for key in self._holds if key not in keys]:
+            del self._holds[key]
+
+    def _note_collisions(self, plan: Plan[Device]) -> list[Command]:
+        said = tuple(f"{each}  ({each.why})" for each in plan.collisions)
+        new = [Log("error", each) for each in said if each not in self._collisions]
+        self._collisions = said
+        return list(new)
+
+    def _tell(self, converged: bool = False) -> None:
+        problems = [*([self._trouble] if self._trouble else []), *self._collisions]
+        problems += [hold.message for hold in self._holds.values()]
+        self.status = replace(self.status, problems=tuple(problems), converged=converged and not problems)
+
+
+def _names(devices: Iterable[Device]) -> set[str]:
+    """The names that announcements about devices carry; a namespace's is that of its loopback."""
+    names = {"lo"}
+    for device in devices:
+        if not isinstance(device, Namespace):
+            names.add(device.name)
+        if isinstance(device, Veth):
+            names.add(device.peer)
+    return names

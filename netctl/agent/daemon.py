@@ -1,0 +1,200 @@
+"""The agent as a process: it waits for the kernel, the policy and the clock, and does what the core says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
+from types import FrameType
+
+from netctl import rundir
+from netctl.agent.core import Core
+from netctl.agent.messages import (
+    Applied,
+    Apply,
+    Changed,
+    CheckPorts,
+    Command,
+    Event,
+    Failure,
+    HostObserved,
+    Log,
+    Observe,
+    ObserveFailed,
+    PolicyRead,
+    PortsRevived,
+    Status,
+    Tick,
+    WriteStatus,
+)
+from netctl.kernel import Host, KernelError
+from netctl.kernel.events import Events
+from netctl.kernel.host import Outcome
+from netctl.ovsdb import datapath
+from netctl.policy.source import FileSource
+
+POLL = 0.1
+"""Seconds between two looks at the policy's files."""
+PATIENCE = 1.0
+"""Seconds to wait for another netctl that is at work on this host; then the core decides when to try again."""
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+log = logging.getLogger("netctl.agent")
+
+
+class Daemon:
+    """Keeps one host as a policy says. `host` is what --host said, `hostname` the machine's own name."""
+
+    def __init__(self, source: FileSource, host: str | None, hostname: str) -> None:
+        self._source = source
+        self._core = Core(host, hostname, time.monotonic())
+        self._name = ""
+        self._stop = False
+
+    def once(self) -> bool:
+        """Make the host as the policy says, once. Whether it is so afterwards.
+
+        Raises rundir.Running when an agent of the same host is at work.
+        """
+        try:
+            self._handle(PolicyRead(self._source.read()))
+        finally:
+            self._leave()
+        return self._core.status.converged
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; devices stay as they are.
+
+        Raises rundir.Running when an agent of the same host is at work.
+        """
+        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(woken)
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, self._on_signal)
+        try:
+            with closing(Events()) as events:
+                self._handle(PolicyRead(self._source.read()))
+                poller = select.poll()
+                poller.register(events, select.POLLIN)
+                poller.register(wake, select.POLLIN)
+                next_poll = time.monotonic() + POLL
+                while not self._stop:
+                    ready = {number for number, _ in poller.poll(self._patience(next_poll))}
+                    self._turn(events if events.fileno() in ready else None)
+                    if time.monotonic() >= next_poll:
+                        next_poll = time.monotonic() + POLL
+                        if self._source.changed():
+                            self._handle(PolicyRead(self._source.read()))
+        finally:
+            self._leave()
+        log.info("stopped; the devices stay as they are")
+
+    def _on_signal(self, _sign: int, _frame: FrameType | None) -> None:
+        self._stop = True
+
+    def _patience(self, next_poll: float) -> float:
+        """Milliseconds until there is something to do."""
+        deadline = self._core.deadline
+        until = next_poll if deadline is None else min(next_poll, deadline)
+        return max(0.0, (until - time.monotonic()) * 1000)
+
+    def _turn(self, events: Events | None) -> None:
+        if events is not None:
+            changes = events.read()
+            if changes:
+                self._handle(Changed(changes.names, changes.everything or changes.addresses))
+                return
+        self._handle(Tick())
+
+    def _handle(self, event: Event) -> None:
+        """Play an event into the core and do all that follows from it, holding the host's lock once it is needed."""
+        with ExitStack() as stack:
+            hands = _Hands(stack)
+            todo: deque[Command] = deque(self._core.handle(event, time.monotonic()))
+            while todo and not (self._stop and not isinstance(todo[0], WriteStatus | Log)):
+                command = todo.popleft()
+                try:
+                    answer = self._perform(command, hands)
+                except rundir.Running:
+                    raise
+                except KernelError as error:
+                    answer = ObserveFailed(str(error))
+                except Exception as error:
+                    log.exception("%s failed", type(command).__name__)
+                    answer = ObserveFailed(f"{type(command).__name__}: {error}")
+                if answer is not None:
+                    todo.extend(self._core.handle(answer, time.monotonic()))
+
+    def _perform(self, command: Command, hands: _Hands) -> Event | None:
+        match command:
+            case Log(level, text):
+                log.log(LEVELS[level], "%s", text)
+            case WriteStatus(status):
+                self._tell(status)
+            case Observe(host, names):
+                start = time.monotonic()
+                found = hands.host(host).observe(names)
+                return HostObserved(tuple(found), time.monotonic() - start)
+            case Apply(plan):
+                return _applied(hands.host(self._core.status.host).apply(plan))
+            case CheckPorts(names):
+                revived = _revive(hands.host(self._core.status.host), names)
+                return PortsRevived(tuple(revived)) if revived else None
+        return None
+
+    def _tell(self, status: Status) -> None:
+        """Write the status file; with the first for a host also take its pid file, and leave that of another name."""
+        name = f"agent-{status.host}"
+        if name != self._name:
+            rundir.write_pid(name)
+            self._leave()
+            self._name = name
+        rundir.write_json(name, as_json(status, time.time() - time.monotonic()))
+
+    def _leave(self) -> None:
+        if self._name:
+            rundir.remove_pid(self._name)
+
+
+class _Hands:
+    """The host, entered when it is first needed."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._host: Host | None = None
+
+    def host(self, name: str) -> Host:
+        if self._host is None:
+            self._host = self._stack.enter_context(Host(name, datapath.forget_all, PATIENCE))
+        return self._host
+
+
+def as_json(status: Status, offset: float) -> dict[str, object]:
+    """The status as it stands in its file. `offset` is what makes its times seconds since the epoch."""
+    value: dict[str, object] = {"pid": os.getpid(), **asdict(status)}
+    for key in ("started", "since", "planned"):
+        moment = value[key]
+        value[key] = round(moment + offset, 3) if isinstance(moment, float) else None
+    return value
+
+
+def _applied(outcome: Outcome) -> Applied:
+    failure = None
+    if outcome.failed is not None and outcome.error is not None:
+        failure = Failure(outcome.failed, str(outcome.error), outcome.error.whole_kind)
+    return Applied(outcome.done, failure, outcome.undone, outcome.notes)
+
+
+def _revive(host: Host, names: Iterable[str]) -> list[str]:
+    dead = datapath.forget_dead(host.indexes(frozenset(names)))
+    for name in dead:
+        with suppress(KernelError):
+            host.touch(name)
+    return dead
