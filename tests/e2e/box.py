@@ -27,6 +27,7 @@ RUN = {
     "OVS_RUNDIR": "/run/openvswitch",
     "OVS_DBDIR": "/run/openvswitch",
     "OVS_LOGDIR": "/run/openvswitch",
+    "OVS_SYSCONFDIR": "/run/etc",
     "NETCTL_RUN_DIR": "/run/netctl",
 }
 
@@ -41,7 +42,7 @@ SETUP = """
 mount --make-rprivate /
 mount -t tmpfs run /run
 mount -t sysfs sys /sys
-mkdir -p /run/netns /run/lock /run/openvswitch /run/netctl
+mkdir -p /run/netns /run/lock /run/etc/openvswitch /run/openvswitch /run/netctl
 ip link set lo up
 trap '' CHLD
 echo ready
@@ -81,7 +82,7 @@ class Box:
         self.env = {k: v for k, v in outside if not k.startswith("NETCTL_") or k in KEEP}
         self.env |= RUN | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._holder = subprocess.Popen(
-            [*UNSHARE, "sh", "-ec", SETUP],
+            [*UNSHARE, "bash", "-ec", SETUP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -43,6 +43,11 @@ def test_commands_signals_and_timeouts(box: Box) -> None:
     assert time.monotonic() - start < 5
 
 
+def test_orphans_that_end_leave_no_zombie(box: Box) -> None:
+    box.run("(sleep 0.05 &) ; (sleep 0.05 &)")
+    box.wait_for(lambda: "sleep" not in box.run(["ps", "-e"]).stdout, 2, "the orphans to be gone")
+
+
 def test_open_vswitch_and_http(box: Box) -> None:
     box.start_ovs()
     box.run("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev")

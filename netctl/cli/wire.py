@@ -1,0 +1,115 @@
+"""`netctl wire`: what a wire carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from netctl.cli.inputs import BAD_INPUT, need_root, read_host, read_policy, say_and_exit
+from netctl.probe.crossing import Row
+from netctl.probe.wires import Checked, UnknownWire, check_wires
+
+SIDE_BY_SIDE = 2
+"""Wires in one table."""
+
+
+@click.group("wire")
+def command() -> None:
+    """What the wires carry."""
+
+
+@command.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--policy", "path", envvar="NETCTL_POLICY", help="The policy: a file or a directory of them.")
+@click.option("--host", envvar="NETCTL_HOST", help="Which of the policy's hosts this machine is.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def check(names: tuple[str, ...], path: str | None, host: str | None, as_json: bool) -> None:
+    """Prove, frame kind by frame kind, what crosses each wire.
+
+    One frame of each kind is put in at each end and looked for at the other: in a namespace, or at a tap
+    whose guest netctl plays. What arrives must be byte for byte what was sent. Exit code 0: every wire
+    carried everything.
+    """
+    panel = read_policy(path)
+    this = read_host(panel, host)
+    need_root("netctl wire check")
+    assert panel.loaded.policy is not None
+    try:
+        checked = check_wires(panel.loaded.policy, this, names)
+    except UnknownWire as error:
+        say_and_exit(str(error), BAD_INPUT)
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in checked], indent=2))
+    else:
+        show(Console(), checked)
+    raise SystemExit(0 if all(each.crossed for each in checked) else 1)
+
+
+def show(console: Console, checked: Sequence[Checked]) -> None:
+    """Print what crossed: a table of frame kinds, a column for each wire, and under it what went wrong."""
+    if not checked:
+        console.print("The policy has no wire on this host.", style="yellow")
+    signs = Signs(console)
+    proved = [each for each in checked if each.rows]
+    for first in range(0, len(proved), SIDE_BY_SIDE):
+        console.print(table(proved[first : first + SIDE_BY_SIDE], signs))
+    for each in checked:
+        if each.problem:
+            line = Text.assemble(("not checked  ", "red"), f"{each.wire}: {each.problem}")
+            console.print(line, soft_wrap=True)
+        for row in each.rows:
+            if row.outcome != "crossed":
+                line = Text.assemble(
+                    (f"{row.outcome}  ", STYLE[row.outcome]),
+                    f"{each.wire}: {row.kind}, {row.sender} {signs.there} {row.receiver}",
+                    f": {row.detail}" if row.detail else "",
+                )
+                console.print(line, soft_wrap=True)
+    good = sum(each.crossed for each in checked)
+    if checked:
+        style = "green" if good == len(checked) else "red"
+        console.print(f"{good} of {len(checked)} wires carry everything.", style=style)
+
+
+STYLE = {"crossed": "green", "changed": "yellow", "lost": "red", "not sent": "yellow"}
+
+
+class Signs:
+    """Arrows and the micro sign, or what a terminal without them can show."""
+
+    def __init__(self, console: Console) -> None:
+        if console.encoding.lower().startswith("utf"):
+            self.there, self.back, self.micro = "→", "←", "µs"
+        else:
+            self.there, self.back, self.micro = "->", "<-", "us"
+
+
+def table(checked: Sequence[Checked], signs: Signs) -> Table:
+    grid = Table("frame")
+    for each in checked:
+        one, other = each.ends
+        title = f"{one} {signs.there} {other}"
+        grid.add_column(title if each.wire == f"{one}--{other}" else f"{each.wire}\n{title}")
+    kinds = list(dict.fromkeys(row.kind for each in checked for row in each.rows))
+    for kind in kinds:
+        grid.add_row(kind, *(cell(each, kind, signs) for each in checked))
+    return grid
+
+
+def cell(checked: Checked, kind: str, signs: Signs) -> Text:
+    """Both directions of one kind: «→ 113 µs  ← 98 µs»."""
+    text = Text()
+    for row in checked.rows:
+        if row.kind == kind:
+            sign = signs.there if row.sender == checked.ends[0] else signs.back
+            text.append(f"{sign} {outcome(row, signs):<10}", STYLE[row.outcome])
+    return text
+
+
+def outcome(row: Row, signs: Signs) -> str:
+    return f"{row.microseconds} {signs.micro}" if row.outcome == "crossed" else row.outcome
