@@ -62,7 +62,7 @@ class Outcome:
 
 
 class Database:
-    """The database at `remote` («unix:PATH» or «tcp:ADDRESS:PORT»), connected and connected again for ever.
+    """The database at `remote` («unix:/PATH» or «tcp:ADDRESS:PORT»), connected and connected again for ever.
 
     `host` is the host's name in the policy, the value of the mark on every row that is made; None is for
     removing what netctl made for whichever host.

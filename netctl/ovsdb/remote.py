@@ -23,9 +23,10 @@ def default_remote() -> str:
 
 def check(remote: str) -> None:
     """Raises BadRemote."""
-    if not re.fullmatch(r"unix:.+|tcp:.+:\d+", remote):
+    form = re.fullmatch(r"unix:/[^\0]+|tcp:.+:([0-9]{1,5})", remote)
+    if form is None or int(form[1] or 0) > 65535:
         why = "ssl: is not supported yet; " if remote.startswith("ssl:") else ""
-        raise BadRemote(f"{remote}: {why}a database is reached by unix:PATH or tcp:ADDRESS:PORT")
+        raise BadRemote(f"{remote}: {why}a database is reached by unix:/PATH or tcp:ADDRESS:PORT")
 
 
 def reachable(remote: str) -> bool:

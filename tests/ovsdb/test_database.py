@@ -30,7 +30,7 @@ def test_what_is_made_is_complete_marked_and_observed_as_it_was_asked_for(box: S
     )["br0"]
     assert bridge["datapath_type"] == "netdev"
     assert bridge["fail_mode"] == "secure"
-    assert bridge["protocols"] == "OpenFlow13"
+    assert bridge["protocols"] == []
     assert bridge["external_ids"] == mark
     assert bridge["other_config"]["disable-in-band"] == "true"
     assert bridge["datapath_id"] == f"{dpid(HOST, 'br0'):016x}"
@@ -100,7 +100,7 @@ def test_only_the_columns_that_differ_change(box: Switch) -> None:
     assert bridge["other_config"]["mine"] == "1"
     assert bridge["other_config"]["disable-in-band"] == "true"
     assert bridge["external_ids"] == {MARK: HOST, "mine": "2"}
-    assert bridge["protocols"] == "OpenFlow13"
+    assert bridge["protocols"] == []
     assert box.get("Port", "tag", "external_ids")["v1"] == {
         "tag": [],
         "external_ids": {MARK: HOST, "mine": "3"},
@@ -289,9 +289,12 @@ def test_what_somebody_else_changes_is_heard_at_once(box: Switch) -> None:
     assert [change.fact for change in box.plan(BR).steps[0].changes] == ["fail_mode"]
 
 
-@pytest.mark.parametrize("remote", ["ssl:127.0.0.1:6640", "punix:/run/x", "db.sock", "tcp:127.0.0.1", ""])
+@pytest.mark.parametrize(
+    "remote",
+    ["ssl:127.0.0.1:6640", "punix:/run/x", "db.sock", "unix:x", "tcp:127.0.0.1", "tcp:[::1]:65536", ""],
+)
 def test_a_remote_of_another_form_is_refused(remote: str) -> None:
-    with pytest.raises(BadRemote, match="unix:PATH or tcp:ADDRESS:PORT"):
+    with pytest.raises(BadRemote, match="unix:/PATH or tcp:ADDRESS:PORT"):
         Database(remote, HOST)
     if remote.startswith("ssl:"):
         with pytest.raises(BadRemote, match="ssl: is not supported yet"):
