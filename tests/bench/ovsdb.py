@@ -23,6 +23,11 @@ def wanted(*rows: Row) -> list[Wanted[Row]]:
     return [Wanted(row, "bench") for row in rows]
 
 
+def settle(database: Database) -> None:
+    while database.wait(0.3):
+        pass
+
+
 def by_netctl(database: Database) -> float:
     """Seconds from what is there to all ports there, planning included."""
     rows = wanted(BRIDGE, *(Port("br0", f"p{number}") for number in range(PORTS)))
@@ -51,15 +56,15 @@ def main() -> None:
         database = Database(f"unix:{box.path('/run/openvswitch/db.sock')}", "bench")
         while not database.connected:
             database.wait(1)
-        for _ in range(ROUNDS):
-            for measure in (lambda: netctl.append(by_netctl(database)), lambda: vsctl.append(by_vsctl(box))):
-                box.run("ovs-vsctl --if-exists del-br br0")
-                while database.wait(0.3):
-                    pass
-                assert database.apply(delta(wanted(BRIDGE), database.observe().rows, ORDER)).ok
-                measure()
-                while database.wait(0.3):
-                    pass
+        for turn in range(2 * ROUNDS):
+            box.run("ovs-vsctl --if-exists del-br br0")
+            settle(database)
+            assert database.apply(delta(wanted(BRIDGE), database.observe().rows, ORDER)).ok
+            if turn % 2:
+                vsctl.append(by_vsctl(box))
+            else:
+                netctl.append(by_netctl(database))
+            settle(database)
         database.close()
     ours, theirs = median(netctl), median(vsctl)
     print(f"{PORTS} ports: netctl {ours:.2f} s, ovs-vsctl {theirs:.2f} s, ratio {ours / theirs:.2f}")
