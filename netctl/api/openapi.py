@@ -31,8 +31,7 @@ def description() -> Document:
             "only; HEAD works wherever GET does. Errors are problem details (RFC 9457).",
         },
         "paths": {
-            route.path: {"get": _operation(route, schemas[(route.name, "serialization")], problem)}
-            for route in ROUTES
+            route.path: {"get": _operation(route, schemas[(route.name, "serialization")], problem)} for route in ROUTES
         },
         "components": {"schemas": shared["$defs"]},
     }

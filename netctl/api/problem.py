@@ -45,18 +45,14 @@ class ProblemError(Exception):
             why=self.why,
         )
         body = json.dumps(details.model_dump(mode="json", exclude_defaults=True))
-        return Response(
-            body, self.status, {**self.headers, "Cache-Control": "no-store"}, content_type=CONTENT_TYPE
-        )
+        return Response(body, self.status, {**self.headers, "Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ProblemError:
     """404 for a name that nothing has, with the names it may be a slip of."""
     close = close_names(name, known)
     hint = f"; did you mean «{close[0]}»?" if close else ""
-    return ProblemError(
-        HTTPStatus.NOT_FOUND, f"there is no {kind} «{shortened(name)}»{hint}", suggestions=close
-    )
+    return ProblemError(HTTPStatus.NOT_FOUND, f"there is no {kind} «{shortened(name)}»{hint}", suggestions=close)
 
 
 def shortened(text: str) -> str:

@@ -10,13 +10,10 @@ LINES = 20
 def reasons(snapshot: Snapshot) -> list[str]:
     """A line for each thing that keeps `snapshot.converged` from being true, at most `LINES`."""
     lines = [
-        f"{problem.at}: {problem.message}" if problem.at else problem.message
-        for problem in snapshot.policy.refused
+        f"{problem.at}: {problem.message}" if problem.at else problem.message for problem in snapshot.policy.refused
     ]
     if not snapshot.policy.digest:
-        lines.insert(
-            0, f"no policy is in force (looked for it in {snapshot.policy.source or 'no place yet'})"
-        )
+        lines.insert(0, f"no policy is in force (looked for it in {snapshot.policy.source or 'no place yet'})")
     lines += [line for host in snapshot.hosts for line in _host(host)]
     lines += [line for bridge in snapshot.bridges for line in _bridge(bridge)]
     lines += [

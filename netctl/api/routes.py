@@ -109,11 +109,7 @@ def _ports(call: Call) -> list[PortView]:
     for kind, name in call.query.items():
         if name not in known[kind]:
             raise unknown(kind, name, sorted(known[kind]))
-    return [
-        port
-        for port in snapshot.ports
-        if all(getattr(port, key) == value for key, value in call.query.items())
-    ]
+    return [port for port in snapshot.ports if all(getattr(port, key) == value for key, value in call.query.items())]
 
 
 def _ready(call: Call) -> models.Readiness:
@@ -240,7 +236,5 @@ ROUTES: tuple[Route, ...] = (
         tagged=False,
         failures=(HTTPStatus.SERVICE_UNAVAILABLE,),
     ),
-    Route(
-        "/openapi.json", "openapi", "This description (OpenAPI 3.1).", models.Document, _openapi, tagged=False
-    ),
+    Route("/openapi.json", "openapi", "This description (OpenAPI 3.1).", models.Document, _openapi, tagged=False),
 )

@@ -38,12 +38,8 @@ def hosts(snapshot: Snapshot, dpid: str | None) -> Iterator[TopologyHost]:
     for station in snapshot.stations:
         place = ports.get((station.dpid, station.port))
         if place is not None and dpid in (None, dpid_text(station.dpid)):
-            yield TopologyHost(
-                mac=station.mac, ipv4=list(station.ipv4), ipv6=list(station.ipv6), port=_port(*place)
-            )
+            yield TopologyHost(mac=station.mac, ipv4=list(station.ipv4), ipv6=list(station.ipv6), port=_port(*place))
 
 
 def _port(switch: SwitchView, port: SwitchPort) -> TopologyPort:
-    return TopologyPort(
-        dpid=dpid_text(switch.dpid), port_no=f"{port.number:08x}", hw_addr=port.mac, name=port.name
-    )
+    return TopologyPort(dpid=dpid_text(switch.dpid), port_no=f"{port.number:08x}", hw_addr=port.mac, name=port.name)

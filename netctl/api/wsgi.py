@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_MISTAKE = ProblemError(
-    HTTPStatus.INTERNAL_SERVER_ERROR, "netctl made a mistake; the controller's log says which"
-)
+_MISTAKE = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "netctl made a mistake; the controller's log says which")
 _WHERE = "/openapi.json describes what is here, /api/v1/status says how the controller is"
 
 

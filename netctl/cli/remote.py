@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
@@ -24,9 +25,19 @@ def get(url: str, path: str) -> Any:
         with _OPENER.open(url.rstrip("/") + path, timeout=PATIENCE) as answer:
             return json.load(answer)
     except HTTPError as error:
-        raise Unreachable(f"{url}{path} answers {error.code} {error.reason}: is that a netctl controller?") from error
-    except (URLError, OSError, ValueError) as error:
+        raise Unreachable(f"{url}{path} answers {error.code}: {_detail(error)}") from error
+    except (URLError, OSError, ValueError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
+        reason = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         raise Unreachable(
-            f"no controller answers at {url} ({reason}); start one with `netctl up` or `ryu-manager netctl.app`"
+            f"no controller answers at {url} ({reason}); start one with `netctl up` or `ryu-manager netctl.app`, "
+            "or name another address with --url"
         ) from error
+
+
+def _detail(error: HTTPError) -> str:
+    """What problem details (RFC 9457) say, or that they are none."""
+    try:
+        return str(json.load(error)["detail"])
+    except (ValueError, OSError, HTTPException, TypeError, KeyError):
+        return f"{error.reason}. Is that a netctl controller?"
