@@ -30,8 +30,8 @@ class Bridge:
     """"netdev" or "system"."""
     controller: str | None
     """The target of its Controller row, e.g. «tcp:127.0.0.1:6653»; None to leave alone what is there."""
-    protocols: tuple[str, ...] = ("OpenFlow13",)
-    """In alphabetical order."""
+    protocols: tuple[str, ...] = ()
+    """In alphabetical order; none means all, so that `ovs-ofctl dump-flows BRIDGE` works as people type it."""
     fail_mode: str = "secure"
     """"secure", or what somebody made of it: changing it wipes the flows of the bridge."""
     disable_in_band: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from netctl.plan.text import lines
 from tests.ovsdb.conftest import HOST, Switch
 
 TARGET = "tcp:127.0.0.1:6653"
-BR = Bridge("br0", "netdev", TARGET)
+BR = Bridge("br0", "netdev", TARGET, ("OpenFlow13",))
 
 
 def test_what_is_made_is_complete_marked_and_observed_as_it_was_asked_for(box: Switch) -> None:
@@ -313,3 +314,12 @@ def test_what_was_made_for_any_host_goes_when_no_host_is_named(box: Switch) -> N
     assert anybody.apply(anybody.ours()).ok
     anybody.close()
     assert box.run(["ovs-vsctl", "list-br"]).stdout == "theirs\n"
+
+
+def test_no_protocols_means_those_that_the_switch_has(box: Switch) -> None:
+    box.make(BR)
+    open_to_all = replace(BR, protocols=())
+    assert [change.fact for change in box.plan(open_to_all).steps[0].changes] == ["protocols"]
+    assert box.make(open_to_all).ok
+    assert not box.plan(open_to_all)
+    box.run("ovs-ofctl -O OpenFlow10 dump-flows br0; ovs-ofctl -O OpenFlow13 dump-flows br0")
