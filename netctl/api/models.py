@@ -59,7 +59,7 @@ class Host(Answer):
 
     name: str
     ovsdb: str
-    """Where its database is, as the policy says."""
+    """Where its database is, as the policy says; empty for the local one."""
     connected: bool
     problems: list[Problem]
 
@@ -131,7 +131,7 @@ class Status(Answer):
     uptime: float
     """Seconds since the start."""
     revision: int
-    """Grows by one with every published change; starts anew with the controller."""
+    """Grows with all that the controller hears of; starts anew with the controller."""
     converged: bool
     """All that the policy asks of Open vSwitch is so (a wire may still be down for want of carrier)."""
     why: list[str]

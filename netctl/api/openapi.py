@@ -44,12 +44,12 @@ def _operation(route: Route, answer: Document, problem: Document) -> Document:
     if route.tagged:
         good["headers"] = {
             "ETag": {
-                "description": "Changes with the published revision.",
+                "description": "Changes with the answer.",
                 "schema": {"type": "string"},
                 "required": True,
             }
         }
-        responses["304"] = {"description": "If-None-Match named the revision that is still published."}
+        responses["304"] = {"description": "If-None-Match has the ETag of this very answer."}
     unknown_query = () if route.any_query else (HTTPStatus.BAD_REQUEST,)
     for status in sorted({*unknown_query, *route.failures, HTTPStatus.INTERNAL_SERVER_ERROR}):
         responses[str(status.value)] = {

@@ -28,7 +28,7 @@ def reasons(snapshot: Snapshot) -> list[str]:
 
 def _host(host: HostView) -> list[str]:
     if not host.connected and not host.problems:
-        return [f"host {host.name}: no connection to its Open vSwitch database at {host.ovsdb}"]
+        return [f"host {host.name}: no connection to its Open vSwitch database ({host.ovsdb or 'the local one'})"]
     return [f"host {host.name}: {problem.message}" for problem in host.problems]
 
 

@@ -57,7 +57,7 @@ class Route:
     any_query: bool = False
     """Whether a query parameter that nobody knows is ignored, as Ryu does, or refused."""
     tagged: bool = True
-    """Whether the answer follows from the snapshot alone, so that its revision is the entity tag."""
+    """Whether the answer has an entity tag, a digest of it, to ask again with If-None-Match."""
     failures: tuple[HTTPStatus, ...] = ()
 
     @cached_property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -60,17 +59,15 @@ def application(
     which counts from this call. What goes wrong inside is logged and answered with 500.
     """
     started = clock()
-    epoch = secrets.token_hex(4)
 
     def answer(request: Request) -> Response:
         route, path = _route(request)
         query = _query(request, route)
-        seen = snapshot()
-        call = Call(seen, engine, clock() - started, path, query)
+        call = Call(snapshot(), engine, clock() - started, path, query)
         response = Response(route.render(call), content_type="application/json")
         if route.tagged:
             response.cache_control.no_cache = True
-            response.set_etag(f"{epoch}-{seen.revision}")
+            response.add_etag()
             response.make_conditional(request)
         return response
 

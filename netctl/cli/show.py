@@ -198,7 +198,7 @@ def _problem(problem: Json) -> str:
 def _host(host: Json) -> str:
     state = "connected" if host["connected"] else "not connected"
     problems = "".join(f"; {_problem(problem)}" for problem in host["problems"])
-    return f"{host['name']} {state} ({host['ovsdb']}){problems}"
+    return f"{host['name']} {state} ({host['ovsdb'] or 'the local database'}){problems}"
 
 
 def _local(since: str | float) -> str:
