@@ -235,13 +235,9 @@ def _register() -> None:
     CONF.register_cli_opts(ours)
     CONF.register_cli_opts(
         [
-            cfg.StrOpt(
-                "policy", help="file or directory (default $NETCTL_POLICY, ./flows, /etc/netctl/flows)"
-            ),
+            cfg.StrOpt("policy", help="file or directory (default $NETCTL_POLICY, ./flows, /etc/netctl/flows)"),
             cfg.StrOpt("advertise", help="the address of this controller as the switches reach it"),
-            cfg.BoolOpt(
-                "insecure", default=False, help="let the REST API listen beyond loopback without TLS"
-            ),
+            cfg.BoolOpt("insecure", default=False, help="let the REST API listen beyond loopback without TLS"),
         ],
         group="netctl",
     )

@@ -36,9 +36,7 @@ def delete_strict(flow: Flow, xid: int) -> bytes:
     return _pack(DELETE_STRICT, flow, xid, mask=_ALL_BITS, matched=match.pack(flow.match, others))
 
 
-def _pack(
-    command: int, flow: Flow, xid: int, *, mask: int = 0, matched: bytes, instructions: bytes = b""
-) -> bytes:
+def _pack(command: int, flow: Flow, xid: int, *, mask: int = 0, matched: bytes, instructions: bytes = b"") -> bytes:
     length = _FIXED.size + len(matched) + len(instructions)
     return (
         _FIXED.pack(

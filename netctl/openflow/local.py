@@ -104,13 +104,9 @@ class LocalSwitch:
                     f"Open vSwitch has no bridge {self.bridge} (no socket {self.path}); "
                     "«ovs-vsctl list-br» names those it has"
                 ) from None
-            raise SwitchError(
-                f"Open vSwitch is not running (nothing in {self.path.parent}); {START}"
-            ) from None
+            raise SwitchError(f"Open vSwitch is not running (nothing in {self.path.parent}); {START}") from None
         except ConnectionRefusedError:
-            raise SwitchError(
-                f"Open vSwitch is not running (nobody answers at {self.path}); {START}"
-            ) from None
+            raise SwitchError(f"Open vSwitch is not running (nobody answers at {self.path}); {START}") from None
         except PermissionError:
             raise SwitchError(f"no permission to open {self.path}; run as root") from None
         except OSError as problem:
@@ -211,6 +207,4 @@ class LocalSwitch:
 
     def _lost(self, problem: OSError | None) -> SwitchError:
         why = f": {problem.strerror}" if problem else ""
-        return SwitchError(
-            f"bridge {self.bridge} closed the connection{why}; it was deleted, or Open vSwitch stopped"
-        )
+        return SwitchError(f"bridge {self.bridge} closed the connection{why}; it was deleted, or Open vSwitch stopped")

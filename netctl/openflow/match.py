@@ -98,9 +98,13 @@ def _text(oxm_class: int, field: int, masked: bool, value: bytes) -> str:
 def _from_text(text: str) -> bytes:
     name, _, written = text.partition("=")
     value, slash, mask = written.partition("/")
-    if name.startswith("oxm_"):
-        oxm_class, field = int(name.split("_")[1], 16), int(name.split("_")[2])
-    else:
-        oxm_class, field = BASIC, _NUMBERS[name]
-    payload = bytes.fromhex(value + mask)
-    return _TLV.pack(oxm_class, field << 1 | bool(slash), len(payload)) + payload
+    try:
+        if name in _NUMBERS:
+            oxm_class, field = BASIC, _NUMBERS[name]
+        else:
+            _oxm, hexadecimal, number = name.split("_")
+            oxm_class, field = int(hexadecimal, 16), int(number)
+        payload = bytes.fromhex(value + mask)
+        return _TLV.pack(oxm_class, field << 1 | bool(slash), len(payload)) + payload
+    except (ValueError, struct.error):
+        raise ValueError(f"«{text}» is no match field") from None

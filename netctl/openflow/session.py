@@ -106,9 +106,7 @@ class Exchange:
         for something that netctl does not write.
         """
         messages = [
-            _Message(self._next(), command, flow, step)
-            for step in plan.steps
-            for command, flow in _commands(step)
+            _Message(self._next(), command, flow, step) for step in plan.steps for command, flow in _commands(step)
         ]
         self._now = now = _Change(messages)
         if not self.bundles:

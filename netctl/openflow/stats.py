@@ -52,9 +52,7 @@ _ACTIONS = {
 
 def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
     """Every flow of every table, or those whose cookie is `cookie` where `mask` has a bit."""
-    body = (
-        MULTIPART.pack(FLOW, 0) + _REQUEST.pack(_ALL_TABLES, _ANY, _ANY, cookie, mask) + match.pack(Match())
-    )
+    body = MULTIPART.pack(FLOW, 0) + _REQUEST.pack(_ALL_TABLES, _ANY, _ANY, cookie, mask) + match.pack(Match())
     return message(MULTIPART_REQUEST, xid, body)
 
 
