@@ -25,6 +25,9 @@ _LINE = 24
 _PLACE = 64
 _LOW = (1 << _LINE) - 1
 
+_YAML_TAG = "tag:yaml.org,2002:"
+_NO_TAGS = "the tag {} has no meaning in a policy: leave it out; text that looks like a number goes in quotes"
+
 _INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -111,11 +114,7 @@ def read(data: bytes, file: int) -> Document:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         col = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace").lstrip("\ufeff")) + 1
-        what = (
-            "this is a binary file"
-            if b"\0" in data[:4096]
-            else f"byte 0x{data[error.start]:02x} is not UTF-8"
-        )
+        what = "this is a binary file" if b"\0" in data[:4096] else f"byte 0x{data[error.start]:02x} is not UTF-8"
         return _broken(pack(file, line, col), f"{what}; a policy is YAML, in UTF-8")
     reader = _Reader(text, file)
     try:
@@ -167,14 +166,10 @@ class _Reader:
         self._next()
         event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            raise _Stop(
-                pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`"
-            )
+            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
         version = getattr(event, "version", None)
         if version is not None and tuple(version) != (1, 2):
-            self._problem(
-                event, "this file says it is another YAML; a policy is YAML 1.2: take the %YAML line out"
-            )
+            self._problem(event, "this file says it is another YAML; a policy is YAML 1.2: take the %YAML line out")
         self.found.value, self.found.mark = self._node(self._next(), 0, 0)
         self._next()
         event = self._next()
@@ -185,9 +180,7 @@ class _Reader:
                 "put this one in a file of its own, in the same directory",
             )
         if self.found.value is None and not self.found.problems:
-            raise _Stop(
-                pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`"
-            )
+            raise _Stop(pack(self._file >> _FILE, 1, 1), "the file is empty; a policy starts with `version: 1`")
         return self.found
 
     def _at(self, event: Any) -> int:
@@ -202,9 +195,7 @@ class _Reader:
             return self._alias(event, key, depth)
         self._size += 1
         if event.tag is not None:
-            self._problem(
-                event, f"the tag {shown(event.tag)} has no meaning in a policy; put text in quotes instead"
-            )
+            self._problem(event, _NO_TAGS.format(shown(event.tag.replace(_YAML_TAG, "!!"))))
         anchor = event.anchor
         if anchor is None:
             return self._value(event, key, depth)
@@ -221,9 +212,7 @@ class _Reader:
         at = self._file | min(start.line + 1, _LOW) << _LINE | min(start.column + 1, _LOW)
         if type(event) is yaml.ScalarEvent:
             return (
-                self._plain(event.value)
-                if event.implicit[0]
-                else self._texts.setdefault(event.value, event.value)
+                self._plain(event.value) if event.implicit[0] else self._texts.setdefault(event.value, event.value)
             ), key << _PLACE | at
         depth += 1
         self._deeper(event, depth)

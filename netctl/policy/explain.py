@@ -65,7 +65,13 @@ class _Spot:
     """The model that the last field belongs to."""
     owner_path: Path
     name: str
+    listed: bool = False
+    """Whether it is an entry of the list called `name`."""
     key: bool = False
+
+    @property
+    def said(self) -> str:
+        return f"an entry of {shown(self.name)}" if self.listed else shown(self.name)
 
 
 def explain(error: ValidationError, document: Any) -> list[Wrong]:
@@ -87,15 +93,16 @@ def _locate(loc: tuple[str | int, ...], document: Any) -> _Spot:
             break
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             spot.owner, spot.owner_path, spot.name = annotation, tuple(spot.path), str(element)
+            spot.listed = False
             known = annotation.model_fields.get(str(element))
             spot.annotation = _whole(known) if known else None
             if isinstance(spot.value, dict):
                 _enter(spot, element)
         elif get_origin(annotation) is dict:
-            spot.annotation, spot.name = get_args(annotation)[1], str(element)
+            spot.annotation, spot.name, spot.listed = get_args(annotation)[1], str(element), False
             _enter(spot, element)
         elif get_origin(annotation) is tuple and isinstance(element, int):
-            spot.annotation = get_args(annotation)[0]
+            spot.annotation, spot.listed = get_args(annotation)[0], True
             _enter(spot, element)
         else:
             member = next((each for tag, each in _members(annotation) if tag == element), None)
@@ -105,11 +112,7 @@ def _locate(loc: tuple[str | int, ...], document: Any) -> _Spot:
 
 def _enter(spot: _Spot, element: str | int) -> None:
     inside = child(spot.value, element)
-    if (
-        inside is not None
-        or isinstance(spot.value, list)
-        or (isinstance(spot.value, dict) and element in spot.value)
-    ):
+    if inside is not None or isinstance(spot.value, list) or (isinstance(spot.value, dict) and element in spot.value):
         spot.path.append(element)
     spot.value = inside
 
@@ -178,34 +181,30 @@ def _message(kind: str, error: Mapping[str, Any], spot: _Spot) -> str:
         tags = [tag for tag, _ in _members(_bare(spot.annotation))]
         field = str(context["discriminator"]).strip("'")
         if not isinstance(value, dict):
-            return f"{shown(name)} is a mapping with {field!r}, not {_what(value)}"
-        return f"{shown(name)} needs {field!r}: one of {', '.join(tags)}"
+            return f"{spot.said} is a mapping with {field!r}, not {_what(value)}"
+        return f"{spot.said} needs {field!r}: one of {', '.join(tags)}"
     if kind == "union_tag_invalid":
         tags = [tag for tag, _ in _members(_bare(spot.annotation))]
         field = str(context["discriminator"]).strip("'")
         given = value.get(field) if isinstance(value, dict) else value
         return _choice(field, given, tags)
     if value is None:
-        return f"{shown(name)} has no value; {_expected(spot)}"
+        return f"{spot.said} has no value; {_expected(spot)}"
     if kind == "literal_error":
-        return _choice(name, value, list(_literals(spot.annotation)))
+        return _choice(spot.said if spot.listed else name, value, list(_literals(spot.annotation)))
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"{name} is {_range(spot.annotation)}, not {value}"
     if kind in ("too_short", "too_long") and spot.owner is model.Wire:
         return f"a wire has two ends; this one has {len(value)}"
     if kind == "string_too_short":
-        return f"{shown(name)} is empty; {_expected(spot)}"
+        return f"{spot.said} is empty; {_expected(spot)}"
     if kind == "string_type" and isinstance(value, bool | int | float):
-        return f"{shown(name)} is text; put {_what(value)} in quotes if that is what it is"
-    if (
-        kind == "bool_type"
-        and isinstance(value, str)
-        and value.lower() in ("yes", "no", "on", "off", "true", "false")
-    ):
+        return f"{spot.said} is text; put {_what(value)} in quotes if that is what it is"
+    if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off", "true", "false"):
         right = "true" if value.lower() in ("yes", "on", "true") else "false"
-        return f"{shown(name)} is true or false, without quotes; write {right}"
+        return f"{spot.said} is true or false, without quotes; write {right}"
     if kind == "int_type" and isinstance(value, str) and value.strip().isdigit():
-        return f"{shown(name)} is a number: write {value.strip()[:40]} without quotes"
+        return f"{spot.said} is a number: write {value.strip()[:40]} without quotes"
     return f"{_expected(spot)}, not {_what(value)}"
 
 
@@ -220,21 +219,21 @@ def _expected(spot: _Spot) -> str:
     """What stands at the spot when it is right, as a sentence without its end."""
     annotation = _bare(spot.annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        shape = _SHAPES.get(
-            annotation, "a mapping" + (", {} for the defaults" if _all_default(annotation) else "")
-        )
+        shape = _SHAPES.get(annotation, "a mapping" + (", {} for the defaults" if _all_default(annotation) else ""))
         return f"{noun(annotation)} is {shape}"
     origin = get_origin(annotation)
     if origin is dict:
-        return f"{shown(spot.name)} is a mapping of names, {{}} for none"
+        return f"{spot.said} is a mapping of names, {{}} for none"
+    if origin is tuple and spot.owner is model.Wire and spot.name == "ends":
+        return "'ends' is two ports, [A, B]"
     if origin is tuple:
-        return f"{shown(spot.name)} is a list, [] for none"
+        return f"{spot.said} is a list, [] for none"
     if origin is Literal:
-        return f"{shown(spot.name)} is {_one_of([str(each) for each in get_args(annotation)])}"
+        return f"{spot.said} is {_one_of([str(each) for each in get_args(annotation)])}"
     if list(_members(annotation)):
-        return f"{shown(spot.name)} is a mapping"
+        return f"{spot.said} is a mapping"
     plain = {str: "text", int: "a whole number", bool: "true or false", float: "a number"}
-    return f"{shown(spot.name)} is {plain.get(annotation, 'something else')}"
+    return f"{spot.said} is {plain.get(annotation, 'something else')}"
 
 
 def _all_default(owner: type[BaseModel]) -> bool:

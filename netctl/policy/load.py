@@ -121,9 +121,7 @@ def _load(texts: list[tuple[str, bytes]], source: str, problems: list[Problem]) 
     digest = hashlib.sha256()
     documents: list[Document] = []
     for number, (name, data) in enumerate(texts):
-        digest.update(
-            name.rpartition("/")[2].encode("utf-8", "surrogateescape") + b"\0%d\0" % len(data) + data
-        )
+        digest.update(name.rpartition("/")[2].encode("utf-8", "surrogateescape") + b"\0%d\0" % len(data) + data)
         document = read(data, number)
         documents.append(document)
         problems += _placed(files, document.problems)

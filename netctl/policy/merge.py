@@ -25,14 +25,10 @@ def merge(documents: list[Document], files: Sequence[str]) -> Document | None:
     whole = Document({}, Marks(0, 0, {}))
     for document in documents:
         if not isinstance(document.value, dict) or not isinstance(document.mark, Marks):
-            whole.problems.append(
-                (place(document.mark), "a policy is a mapping that starts with `version: 1`")
-            )
+            whole.problems.append((place(document.mark), "a policy is a mapping that starts with `version: 1`"))
             continue
         if "version" not in document.value:
-            whole.problems.append(
-                (place(document.mark), "'version' is missing: every file starts with `version: 1`")
-            )
+            whole.problems.append((place(document.mark), "'version' is missing: every file starts with `version: 1`"))
         _merge(whole, files, whole.value, whole.mark, document.value, document.mark, ())
     whole.value.setdefault("version", 1)
     return whole
@@ -87,12 +83,7 @@ def _together(path: tuple[str, ...]) -> bool:
 
 def _copy(value: Any, mark: Mark, path: tuple[str, ...]) -> tuple[Any, Mark]:
     """What others may be merged into, so that no alias to it changes with it."""
-    if (
-        isinstance(mark, Marks)
-        and isinstance(mark.entries, dict)
-        and isinstance(value, dict)
-        and _together(path)
-    ):
+    if isinstance(mark, Marks) and isinstance(mark.entries, dict) and isinstance(value, dict) and _together(path):
         pairs = {key: _copy(each, mark.entries[key], (*path, key)) for key, each in value.items()}
         marks: dict[str, Mark] = {key: pair[1] for key, pair in pairs.items()}
         return {key: pair[0] for key, pair in pairs.items()}, Marks(mark.at, mark.key, marks)

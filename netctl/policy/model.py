@@ -6,11 +6,13 @@ are as `ipaddress` prints them, a wire has its name. What fits together is a mat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -27,9 +29,7 @@ from netctl.policy.rate import Amount, Rate
 DeviceName = Annotated[
     StrictStr,
     AfterValidator(names.device_name),
-    WithJsonSchema(
-        {"type": "string", "minLength": 1, "maxLength": names.IFNAMSIZ, "pattern": "^[^/:%\\s]+$"}
-    ),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.IFNAMSIZ, "pattern": "^[^/:%\\s]+$"}),
 ]
 PlainName = Annotated[
     StrictStr,
@@ -74,9 +74,7 @@ Ovsdb = Annotated[
 SysctlName = Annotated[
     StrictStr, AfterValidator(names.sysctl), WithJsonSchema({"type": "string", "pattern": "^net[./].+$"})
 ]
-SysctlValue = Annotated[
-    int | str, PlainValidator(names.sysctl_value), WithJsonSchema({"type": ["integer", "string"]})
-]
+SysctlValue = Annotated[int | str, PlainValidator(names.sysctl_value), WithJsonSchema({"type": ["integer", "string"]})]
 User = Annotated[int | str, PlainValidator(names.user), WithJsonSchema({"type": ["integer", "string"]})]
 GroupMask = Annotated[
     int,
@@ -141,9 +139,7 @@ class BaseNic(Part):
     name: DeviceName | None = Field(
         None, description="The name of the host side; GUEST-NIC when left out. At most 15 characters."
     )
-    mac: Mac | None = Field(
-        None, description="The guest's MAC; one that never changes is made up when left out."
-    )
+    mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
     bridge: DeviceName | None = Field(None, description="The bridge that the host side becomes a port of.")
     mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
     addresses: tuple[InterfaceAddress, ...] = Field(
@@ -177,12 +173,8 @@ Nic = Annotated[TapNic | VethNic | MacvtapNic, Field(discriminator="device")]
 class Guest(Part):
     """A virtual machine, or a namespace that plays one."""
 
-    namespace: StrictBool = Field(
-        False, description="Whether the guest is a network namespace, made by the agent."
-    )
-    nics: dict[DeviceName, Nic] = Field(
-        {}, description="Its network interfaces, by the name that the guest sees."
-    )
+    namespace: StrictBool = Field(False, description="Whether the guest is a network namespace, made by the agent.")
+    nics: dict[DeviceName, Nic] = Field({}, description="Its network interfaces, by the name that the guest sees.")
 
 
 class BridgePort(Part):
@@ -191,12 +183,8 @@ class BridgePort(Part):
     group_fwd_mask: GroupMask | None = Field(
         None, description="Reserved multicast that this port forwards: a number, a name or a list of names."
     )
-    hairpin: StrictBool = Field(
-        False, description="Whether a frame may leave by the port that it came in by."
-    )
-    isolated: StrictBool = Field(
-        False, description="Whether the port reaches only ports that are not isolated."
-    )
+    hairpin: StrictBool = Field(False, description="Whether a frame may leave by the port that it came in by.")
+    isolated: StrictBool = Field(False, description="Whether the port reaches only ports that are not isolated.")
     pvid: VlanId | None = Field(None, description="The VLAN of untagged frames, in and out.")
     vlans: tuple[VlanId, ...] = Field((), description="The VLANs that pass tagged.")
 
@@ -217,9 +205,7 @@ class BaseLink(Part):
     netns: PlainName | None = Field(None, description="The network namespace it is moved into.")
     master: DeviceName | None = Field(None, description="The Linux bridge or bond it is a port of.")
     port: BridgePort | None = Field(None, description="How it behaves as a port of its Linux bridge.")
-    addresses: tuple[InterfaceAddress, ...] = Field(
-        (), description="Its addresses, each with its prefix length."
-    )
+    addresses: tuple[InterfaceAddress, ...] = Field((), description="Its addresses, each with its prefix length.")
 
 
 class VethLink(BaseLink):
@@ -268,15 +254,11 @@ class BondLink(BaseLink):
     miimon: Annotated[StrictInt, Field(ge=0, le=60_000)] = Field(
         100, description="Milliseconds between looks at the ports' carrier; 0 never looks."
     )
-    hash_policy: Literal["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"] | None = (
-        Field(
-            None,
-            description="What decides a frame's port, where the mode hashes; the kernel's when left out.",
-        )
+    hash_policy: Literal["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"] | None = Field(
+        None,
+        description="What decides a frame's port, where the mode hashes; the kernel's when left out.",
     )
-    lacp_rate: Literal["slow", "fast"] | None = Field(
-        None, description="How often LACP speaks, for mode 802.3ad."
-    )
+    lacp_rate: Literal["slow", "fast"] | None = Field(None, description="How often LACP speaks, for mode 802.3ad.")
     primary: DeviceName | None = Field(None, description="The port to prefer, where only one is active.")
 
 
@@ -284,12 +266,8 @@ class VxlanLink(BaseLink):
     """Ethernet over UDP (RFC 7348)."""
 
     kind: Literal["vxlan"] = Field(description="`vxlan`.")
-    id: Annotated[StrictInt, Field(ge=0, le=0xFFFFFF)] = Field(
-        description="The network identifier, 0 to 16777215."
-    )
-    link: DeviceName | None = Field(
-        None, description="The device that carries it; routing decides when left out."
-    )
+    id: Annotated[StrictInt, Field(ge=0, le=0xFFFFFF)] = Field(description="The network identifier, 0 to 16777215.")
+    link: DeviceName | None = Field(None, description="The device that carries it; routing decides when left out.")
     local: Address | None = Field(None, description="The address it sends from.")
     remote: Address | None = Field(
         None, description="Where frames for unknown addresses go: a host or a multicast group."
@@ -327,13 +305,9 @@ class TapLink(BaseLink):
     """A tap that is no guest's. Persistent, without packet information."""
 
     kind: Literal["tap"] = Field(description="`tap`.")
-    owner: User | None = Field(
-        None, description="The user, by name or number, who may open it; root when left out."
-    )
+    owner: User | None = Field(None, description="The user, by name or number, who may open it; root when left out.")
     group: User | None = Field(None, description="The group, by name or number, that may open it.")
-    multi_queue: StrictBool = Field(
-        False, description="Whether it may be opened several times, a queue each."
-    )
+    multi_queue: StrictBool = Field(False, description="Whether it may be opened several times, a queue each.")
     vnet_hdr: StrictBool = Field(False, description="Whether frames carry a virtio header.")
 
 
@@ -344,16 +318,7 @@ class IfbLink(BaseLink):
 
 
 Link = Annotated[
-    VethLink
-    | BridgeLink
-    | VlanLink
-    | BondLink
-    | VxlanLink
-    | MacvlanLink
-    | MacvtapLink
-    | DummyLink
-    | TapLink
-    | IfbLink,
+    VethLink | BridgeLink | VlanLink | BondLink | VxlanLink | MacvlanLink | MacvtapLink | DummyLink | TapLink | IfbLink,
     Field(discriminator="kind"),
 ]
 
@@ -402,25 +367,15 @@ class Match(Part):
     eth_src: Mac | None = Field(None, description="The sender's MAC.")
     eth_dst: AnyMac | None = Field(None, description="The receiver's MAC.")
     vlan: VlanId | None = Field(None, description="The VLAN of its tag.")
-    vlan_pcp: Annotated[StrictInt, Field(ge=0, le=7)] | None = Field(
-        None, description="The priority of its tag."
-    )
+    vlan_pcp: Annotated[StrictInt, Field(ge=0, le=7)] | None = Field(None, description="The priority of its tag.")
     ip_dscp: Annotated[StrictInt, Field(ge=0, le=63)] | None = Field(None, description="E.g. `46` for voice.")
     ip_proto: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(None, description="E.g. `6` for TCP.")
     ip_src: Network | None = Field(None, description="The sender's address or network.")
     ip_dst: Network | None = Field(None, description="The receiver's address or network.")
-    tcp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
-        None, description="The sender's TCP port."
-    )
-    tcp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
-        None, description="The receiver's TCP port."
-    )
-    udp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
-        None, description="The sender's UDP port."
-    )
-    udp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(
-        None, description="The receiver's UDP port."
-    )
+    tcp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The sender's TCP port.")
+    tcp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The receiver's TCP port.")
+    udp_src: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The sender's UDP port.")
+    udp_dst: Annotated[StrictInt, Field(ge=0, le=65535)] | None = Field(None, description="The receiver's UDP port.")
 
 
 class Class(Part):
@@ -436,9 +391,7 @@ class End(Part):
     short = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
 
     port: PortSpec = Field(description="`[host/[bridge/]]port`, as little as is unique.")
-    vlan: VlanId | None = Field(
-        None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten."
-    )
+    vlan: VlanId | None = Field(None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten.")
 
     @model_validator(mode="before")
     @classmethod
@@ -457,20 +410,16 @@ class Wire(Part):
         "description": "The two ends.",
     }
 
-    name: WireName = Field(
-        "", description="What it is called; A--B, from the names of its ports, when left out."
-    )
+    name: WireName = Field("", description="What it is called; A--B, from the names of its ports, when left out.")
     ends: tuple[End, End] = Field(description="Its two ends.")
     rate: Rates | None = Field(None, description="How fast it may go; as fast as it can when left out.")
-    classify: tuple[Class, ...] = Field(
-        (), description="Which frames go through which queue; the first that matches."
-    )
+    classify: tuple[Class, ...] = Field((), description="Which frames go through which queue; the first that matches.")
     observe: Literal["lldp"] | None = Field(
         None, description="`lldp` for a copy of LLDP to the controller; the frame itself passes untouched."
     )
     carrier: Literal["follow", "ignore"] | None = Field(
         None,
-        description="What one end going down does: `follow` takes the other down, as a cable would; `ignore` leaves it.",
+        description="When one end goes down: `follow` takes the other down, as a cable would; `ignore` leaves it.",
     )
 
     @model_validator(mode="before")
@@ -481,7 +430,7 @@ class Wire(Part):
         if isinstance(value, dict) and "name" not in value:
             ends = value.get("ends")
             if isinstance(ends, list | tuple) and len(ends) == 2:
-                return {**value, "name": "--".join(_port_name(end) for end in ends)}
+                return {**value, "name": default_name(ends)}
         return value
 
 
@@ -501,9 +450,7 @@ class Host(Part):
         "This machine's own when left out: unix:/var/run/openvswitch/db.sock, or db.sock in OVS_RUNDIR.",
     )
     bridges: dict[DeviceName, Bridge] = Field({}, description="Open vSwitch bridges, the controller's work.")
-    guests: dict[PlainName, Guest] = Field(
-        {}, description="Virtual machines and namespaces, the agent's work."
-    )
+    guests: dict[PlainName, Guest] = Field({}, description="Virtual machines and namespaces, the agent's work.")
     links: dict[DeviceName, Link] = Field({}, description="Plain network devices, the agent's work.")
     uplinks: dict[DeviceName, Uplink] = Field({}, description="NICs with a default route each, by device.")
     sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net.")
@@ -512,13 +459,16 @@ class Host(Part):
 class Policy(Part):
     """All that a policy says."""
 
-    version: Literal[1] = Field(description="Of the language: `1`. Every file says it.")
+    version: Annotated[Literal[1], BeforeValidator(names.version)] = Field(
+        description="The version of the language, `1`; every file says it."
+    )
     hosts: dict[PlainName, Host] = Field({}, description="The hypervisors, by name.")
     queues: dict[PlainName, Queue] = Field({}, description="Queues that wires put frames in, by name.")
     wires: tuple[Wire, ...] = Field((), description="What is wired to what.")
     taps: tuple[TapCopy, ...] = Field((), description="Copies of wires.")
 
 
-def _port_name(end: Any) -> str:
-    spec = end.get("port") if isinstance(end, dict) else end
-    return spec.rpartition("/")[2] if isinstance(spec, str) else ""
+def default_name(ends: Iterable[Any]) -> str:
+    """What a wire is called that has no name, from its ends as they were written."""
+    specs = [end.get("port") if isinstance(end, dict) else end for end in ends]
+    return "--".join(spec.rpartition("/")[2] if isinstance(spec, str) else "" for spec in specs)

@@ -57,9 +57,7 @@ def plain_name(text: str) -> str:
 
 def wire_name(text: str) -> str:
     if not _WIRE.fullmatch(text):
-        raise ValueError(
-            f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'"
-        )
+        raise ValueError(f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'")
     return text
 
 
@@ -83,8 +81,7 @@ def mac(text: str) -> str:
     if int(lower[:2], 16) & 1:
         right = f"{int(lower[:2], 16) & 0xFE:02x}{lower[2:]}"
         raise ValueError(
-            f"{lower} is a multicast address (its first octet is odd); "
-            f"a device needs a unicast MAC, such as {right}"
+            f"{lower} is a multicast address (its first octet is odd); a device needs a unicast MAC, such as {right}"
         )
     return lower
 
@@ -92,9 +89,7 @@ def mac(text: str) -> str:
 def interface(text: str) -> str:
     """An address with its prefix length, IPv4 or IPv6."""
     if "%" in text:
-        raise ValueError(
-            f"{shown(text)} names a zone; the device is clear here: leave out what follows the %"
-        )
+        raise ValueError(f"{shown(text)} names a zone; the device is clear here: leave out what follows the %")
     if "/" not in text:
         try:
             address = ip_address(text)
@@ -113,16 +108,10 @@ def interface(text: str) -> str:
         raise ValueError(f"{shown(text)} is a multicast address; a device needs a unicast one")
     if parsed.ip.is_unspecified:
         raise ValueError(f"{shown(text)} is no device's address")
-    if (
-        parsed.version == 4
-        and parsed.network.prefixlen < 31
-        and parsed.ip == parsed.network.broadcast_address
-    ):
+    if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.broadcast_address:
         raise ValueError(f"{shown(text)} is the broadcast address of {parsed.network}")
     if parsed.version == 4 and parsed.network.prefixlen < 31 and parsed.ip == parsed.network.network_address:
-        raise ValueError(
-            f"{shown(text)} is the network {parsed.network} itself; a device needs an address in it"
-        )
+        raise ValueError(f"{shown(text)} is the network {parsed.network} itself; a device needs an address in it")
     return str(parsed)
 
 
@@ -140,6 +129,15 @@ def network(text: str) -> str:
         return str(ip_network(text, strict=False))
     except ValueError:
         raise ValueError(f"{shown(text)} is not an address or network, such as 10.0.0.0/8") from None
+
+
+def version(value: object) -> int:
+    """The version of the language. Neither 1.0 nor true is 1."""
+    if type(value) is not int or value != 1:
+        written = shown(value) if isinstance(value, str) else str(value).lower()[:40]
+        what = f", not {written}" if isinstance(value, str | int | float) else ""
+        raise ValueError(f"the version of the language is 1{what}")
+    return value
 
 
 def user(value: object) -> str | int:
@@ -162,10 +160,8 @@ def group_mask(value: object) -> int:
     for each in value if isinstance(value, list | tuple) else (value,):
         if not isinstance(each, str) or each not in GROUPS:
             near = suggest(each, GROUPS) if isinstance(each, str) else ""
-            raise ValueError(
-                f"{shown(str(each))} is no reserved multicast that netctl knows{near}; "
-                f"it is one of {', '.join(GROUPS)}, a list of them, or a number such as 0x4000"
-            )
+            right = f"; it is one of {', '.join(GROUPS)}, a list of them, or a number such as 0x4000"
+            raise ValueError(f"{shown(str(each))} is no reserved multicast that netctl knows{near or right}")
         mask |= 1 << GROUPS[each]
     return mask
 
@@ -184,9 +180,7 @@ def sysctl(text: str) -> str:
     if not _SYSCTL.fullmatch(text) or ".." in text:
         raise ValueError(f"{shown(text)} is not the name of a kernel setting, such as net.ipv4.ip_forward")
     if not text.startswith(("net.", "net/")):
-        raise ValueError(
-            f"{shown(text)} is not netctl's: only settings under net, such as net.ipv4.ip_forward, are"
-        )
+        raise ValueError(f"{shown(text)} is not netctl's: only settings under net, such as net.ipv4.ip_forward, are")
     return text
 
 

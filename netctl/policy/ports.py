@@ -93,9 +93,7 @@ class Ports:
                 return found[0]
             if found:
                 raise AmbiguousPort(spec, sorted(found))
-            raise UnknownPort(
-                f"no port is called {shown(spec)}{suggest(spec, self._named)}{_UNDECLARED.format('')}"
-            )
+            raise UnknownPort(f"no port is called {shown(spec)}{suggest(spec, self._named)}{_UNDECLARED.format('')}")
         if len(parts) > 3 or not all(parts):
             raise UnknownPort(f"{shown(spec)} is not a port: write port, bridge/port or host/bridge/port")
         if len(parts) == 3:

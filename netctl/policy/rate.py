@@ -30,7 +30,7 @@ class Rate(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
-        number, unit = _split(value, "a rate", "100mbit")
+        number, unit = _split(value, "a rate", "500kbit or 100mbit")
         if unit == "%":
             if not 0 < number <= 100:
                 raise ValueError(f"a share is more than 0% and at most 100%, not {_show(value)}")
@@ -41,9 +41,7 @@ class Rate(BaseModel):
         return {"bits": _bits(number.scaleb(_SCALE[scale[1].lower()]), value)}
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {
             "type": "string",
             "pattern": _RATE_PATTERN,
@@ -68,19 +66,15 @@ class Amount(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
-        number, unit = _split(value, "an amount", "800kbit")
+        number, unit = _split(value, "an amount", "800kbit or 100kB")
         scale = re.fullmatch(r"([kmgtKMGT]?)([bB][iI][tT]|B)", unit)
         if scale is None:
-            raise ValueError(
-                f"{_show(value)} has no unit that netctl knows: write bits as 800kbit, bytes as 100kB"
-            )
+            raise ValueError(f"{_show(value)} has no unit that netctl knows: write bits as 800kbit, bytes as 100kB")
         each = 8 if scale[2] == "B" else 1
         return {"bits": _bits(number.scaleb(_SCALE[scale[1].lower()]) * each, value)}
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {
             "type": "string",
             "pattern": _AMOUNT_PATTERN,
@@ -95,16 +89,14 @@ class Amount(BaseModel):
 
 def _split(value: Any, what: str, example: str) -> tuple[Decimal, str]:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(
-            f"{what} needs its unit: is {_show(value)} {_show(value)}kbit or {_show(value)}mbit?"
-        )
+        raise ValueError(f"{what} needs its unit: write {example}, not {_show(value)}")
     if not isinstance(value, str):
         raise ValueError(f"{what} is a number with a unit, such as {example}")
     found = _NUMBER.fullmatch(value)
     if found is None or len(found[1]) > 30:
         raise ValueError(f"{_show(value)} is not {what}: write a number with a unit, such as {example}")
     if not found[2]:
-        raise ValueError(f"{what} needs its unit: is {_show(value)} {found[1]}kbit or {found[1]}mbit?")
+        raise ValueError(f"{what} needs its unit: write {example}, not {_show(value)}")
     return Decimal(found[1]), found[2]
 
 
@@ -130,7 +122,7 @@ def _as_written(bits: int) -> str:
     for prefix in ("t", "g", "m", "k"):
         scale = 10 ** _SCALE[prefix]
         if bits >= scale and bits * 1000 % scale == 0:
-            return f"{bits / scale:g}{prefix}bit"
+            return f"{(Decimal(bits) / scale).normalize():f}{prefix}bit"
     return f"{bits}bit"
 
 

@@ -166,9 +166,7 @@ def _about(part: type[Part]) -> str:
     if part is model.BaseNic:
         return "What every NIC has, whatever its `device`."
     if part is model.BaseLink:
-        return (
-            "What every link has, whatever its `kind`. A link is a plain network device, made by the agent."
-        )
+        return "What every link has, whatever its `kind`. A link is a plain network device, made by the agent."
     about = " ".join((part.__doc__ or "").split())
     return about + _mark(part, None)
 
@@ -228,9 +226,7 @@ def _bounded(kind: Any, metadata: tuple[Any, ...]) -> str:
     bounds: dict[str, Any] = {}
     for each in metadata:
         for one in each.metadata if isinstance(each, FieldInfo) else (each,):
-            bounds |= {
-                bound: getattr(one, bound) for bound in ("ge", "le") if getattr(one, bound, None) is not None
-            }
+            bounds |= {bound: getattr(one, bound) for bound in ("ge", "le") if getattr(one, bound, None) is not None}
     inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return f"{bounds['ge']} to {bounds['le']}" if "le" in bounds else _values(inner)
 

@@ -63,7 +63,7 @@ def _macvtaps(policy: Policy, _: Ports) -> Places:
                 if isinstance(nic, MacvtapNic):
                     yield (
                         (*path, "guests", guest_name, "nics", nic_name, "device"),
-                        "`device: tap` with a wire is",
+                        "a tap with a wire is",
                     )
 
 

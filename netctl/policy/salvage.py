@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netctl.policy.document import Mark, Marks, child
+from netctl.policy.model import default_name
 from netctl.policy.ports import Path
 
 
@@ -43,24 +44,34 @@ def _remove(value: Any, element: str | int) -> None:
 
 
 def _lose(value: Any, path: Path, lost: set[str]) -> None:
-    """A guest's NIC that is touched may lose the port that it makes; anything else, its own names."""
     for element in path:
         value = child(value, element)
-    if isinstance(path[-1], str):
-        lost.add(path[-1])
-    _gather(value, lost)
-    if len(path) >= 4 and path[0] == "hosts" and path[2] == "guests":
-        guest = str(path[3])
-        if len(path) >= 6 and path[4] == "nics":
-            lost.add(f"{guest}-{path[5]}")
-        else:
-            nics = value if len(path) == 5 else child(value, "nics")
-            lost.update(f"{guest}-{nic}" for nic in (nics if isinstance(nics, dict) else ()))
-    elif path[0] == "hosts" and len(path) < 4 and isinstance(value, dict):
-        guests = value if path[-1] == "guests" else child(value, "guests")
-        for name, guest_value in guests.items() if isinstance(guests, dict) else ():
-            nics = child(guest_value, "nics")
-            lost.update(f"{name}-{nic}" for nic in (nics if isinstance(nics, dict) else ()))
+    if path[0] == "hosts":
+        if isinstance(path[-1], str):
+            lost.add(path[-1])
+        _gather(value, lost)
+        _lose_ports(value, path, lost)
+    elif path[0] == "queues":
+        lost.update(value if len(path) == 1 and isinstance(value, dict) else path[1:2])  # type: ignore[arg-type]
+    elif path[0] == "wires":
+        for wire in value if len(path) == 1 and isinstance(value, list) else [value]:
+            name = child(wire, "name")
+            ends = child(wire, "ends") or wire
+            if isinstance(name, str):
+                lost.add(name)
+            elif isinstance(ends, list) and len(ends) == 2:
+                lost.add(default_name(ends))
+
+
+def _lose_ports(value: Any, path: Path, lost: set[str]) -> None:
+    """A guest's NIC that is touched may lose the port that it makes."""
+    if len(path) >= 4 and path[2] == "guests":
+        guests = {path[3]: value if len(path) == 4 else {"nics": dict.fromkeys(path[5:6]) or value}}
+    else:
+        guests = value if path[2:3] == ("guests",) else child(value, "guests")
+    for guest, inside in guests.items() if isinstance(guests, dict) else ():
+        nics = child(inside, "nics")
+        lost.update(f"{guest}-{nic}" for nic in (nics if isinstance(nics, dict) else ()))
 
 
 def _gather(value: Any, lost: set[str], depth: int = 0) -> None:

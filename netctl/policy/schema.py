@@ -39,9 +39,7 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         if _NULL in value.get("anyOf", ()):
-            value = {key: inside for key, inside in value.items() if key not in ("anyOf", "default")} | _some(
-                value
-            )
+            value = {key: inside for key, inside in value.items() if key not in ("anyOf", "default")} | _some(value)
         return {
             key: _named(inside) if key in ("properties", "$defs") else _plain(inside)
             for key, inside in value.items()

@@ -44,7 +44,7 @@ def check_databases(policy: Policy, scene: Scene) -> Iterator[Finding]:
     """An Open vSwitch belongs to one host."""
     seen: dict[str | None, str] = {}
     for name, host in policy.hosts.items():
-        if not host.bridges:
+        if not host.bridges or (host.ovsdb is None and "ovsdb" in scene.lost):
             continue
         first = seen.setdefault(host.ovsdb, name)
         if first != name:

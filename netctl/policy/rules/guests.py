@@ -57,8 +57,7 @@ def _fits_bridge(
         if nic.bridge is not None:
             yield Finding(
                 (*at, "bridge"),
-                f"a macvtap sits on {nic.lower} and cannot be a port too: "
-                "leave out bridge, or make it `device: tap`",
+                f"a macvtap sits on {nic.lower} and cannot be a port too: leave out bridge, or make it `device: tap`",
             )
         if nic.lower == host_side(guest, nic_name, nic):
             yield Finding((*at, "lower"), "a macvtap cannot sit on itself")
@@ -70,9 +69,7 @@ def _fits_bridge(
                 f"{shown(nic.bridge)} is a {link.kind} link; bridge is one of the host's `bridges`",
             )
             return
-        message = scene.unknown(
-            "bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges"
-        )
+        message = scene.unknown("bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges")
         if message:
             yield Finding((*at, "bridge"), message)
 

@@ -53,9 +53,7 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
         elif isinstance(link, VlanLink):
             first = vlans.setdefault((link.link, link.id, link.protocol), at)
             if first != at:
-                yield Finding(
-                    (*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {scene.where(first)}"
-                )
+                yield Finding((*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {scene.where(first)}")
             yield from _mtu(host.links, link, link.link, at)
         elif isinstance(link, BondLink):
             yield from _bond(host, name, link, at, bonds, scene)
@@ -76,16 +74,12 @@ def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterat
             )
         else:
             known = [each for each, other in host.links.items() if isinstance(other, BridgeLink | BondLink)]
-            message = scene.unknown(
-                "link of this host", link.master, known, "declare the bridge or bond under links"
-            )
+            message = scene.unknown("link of this host", link.master, known, "declare the bridge or bond under links")
             if message:
                 yield Finding((*at, "master"), message)
     elif master is not None:
         if not isinstance(master, BridgeLink | BondLink):
-            yield Finding(
-                (*at, "master"), f"{link.master} is a {master.kind}; a master is a bridge or a bond"
-            )
+            yield Finding((*at, "master"), f"{link.master} is a {master.kind}; a master is a bridge or a bond")
         elif isinstance(link, BridgeLink) and isinstance(master, BridgeLink):
             yield Finding((*at, "master"), "a Linux bridge cannot be a port of another: join them by a veth")
         elif link.netns != master.netns:
@@ -94,24 +88,16 @@ def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterat
         return
     if not isinstance(master, BridgeLink):
         if link.master is None or master is not None:
-            yield Finding(
-                (*at, "port"), "this is for a port of a Linux bridge: say which with `master`", True
-            )
+            yield Finding((*at, "port"), "this is for a port of a Linux bridge: say which with `master`", True)
         return
-    yield from _mask(
-        link.port.group_fwd_mask, PORT_NEVER_FORWARDS, (*at, "port"), "a port never forwards pause"
-    )
+    yield from _mask(link.port.group_fwd_mask, PORT_NEVER_FORWARDS, (*at, "port"), "a port never forwards pause")
     if (link.port.pvid or link.port.vlans) and not master.vlan_filtering:
-        yield Finding(
-            (*at, "port"), f"{link.master} does not look at VLAN tags: give it `vlan_filtering: true`", True
-        )
+        yield Finding((*at, "port"), f"{link.master} does not look at VLAN tags: give it `vlan_filtering: true`", True)
 
 
 def _mask(mask: int | None, never: int, at: Path, message: str) -> Iterator[Finding]:
     if mask is not None and mask & never:
-        yield Finding(
-            (*at, "group_fwd_mask"), f"{message}: the mask is at most {0xFFFF & ~never:#x}, not {mask:#x}"
-        )
+        yield Finding((*at, "group_fwd_mask"), f"{message}: the mask is at most {0xFFFF & ~never:#x}, not {mask:#x}")
 
 
 def _netns(host: Host, link: BaseLink, at: Path) -> Iterator[Finding]:
@@ -129,21 +115,15 @@ def _veth(links: Mapping[str, Link], name: str, link: VethLink, at: Path, scene:
         return
     there = scene.where((*at[:-1], link.peer))
     if not isinstance(peer, VethLink):
-        yield Finding(
-            (*at, "peer"), f"{link.peer} is a {peer.kind} link, at {there}; the peer of a veth is one"
-        )
+        yield Finding((*at, "peer"), f"{link.peer} is a {peer.kind} link, at {there}; the peer of a veth is one")
     elif peer.peer != name:
-        yield Finding(
-            (*at, "peer"), f"{link.peer} has another peer, {peer.peer}, at {there}: each must name the other"
-        )
+        yield Finding((*at, "peer"), f"{link.peer} has another peer, {peer.peer}, at {there}: each must name the other")
 
 
 def _mtu(links: Mapping[str, Link], link: BaseLink, below: str, at: Path) -> Iterator[Finding]:
     lower = links.get(below)
     if link.mtu is not None and lower is not None and lower.mtu is not None and link.mtu > lower.mtu:
-        yield Finding(
-            (*at, "mtu"), f"{below} below it has an mtu of {lower.mtu}; this is at most that, not {link.mtu}"
-        )
+        yield Finding((*at, "mtu"), f"{below} below it has an mtu of {lower.mtu}; this is at most that, not {link.mtu}")
 
 
 def _bond(
@@ -163,9 +143,7 @@ def _bond(
     if link.mode in _WATCHING and link.miimon == 0:
         yield Finding((*at, "miimon"), f"{link.mode} must look at its ports' carrier: 100 is usual")
     if link.hash_policy is not None and link.mode not in _HASHING:
-        yield Finding(
-            (*at, "hash_policy"), f"{link.mode} does not hash; modes that do: {', '.join(_HASHING)}", True
-        )
+        yield Finding((*at, "hash_policy"), f"{link.mode} does not hash; modes that do: {', '.join(_HASHING)}", True)
     if link.lacp_rate is not None and link.mode != "802.3ad":
         yield Finding((*at, "lacp_rate"), f"{link.mode} does not speak LACP; only 802.3ad does", True)
     if link.primary is not None:
@@ -179,8 +157,7 @@ def _bond(
         elif link.primary not in members:
             yield Finding(
                 (*at, "primary"),
-                scene.unknown("port of this bond", link.primary, members)
-                or f"{link.primary} is no port of this bond",
+                scene.unknown("port of this bond", link.primary, members) or f"{link.primary} is no port of this bond",
             )
 
 
@@ -190,16 +167,12 @@ def _vxlan(link: VxlanLink, at: Path) -> Iterator[Finding]:
     if local and remote and local.version != remote.version:
         yield Finding((*at, "remote"), f"{remote} and {local} are not of one family: both IPv4, or both IPv6")
     if remote is not None and remote.is_multicast and link.link is None:
-        yield Finding(
-            (*at, "remote"), f"{remote} is a multicast group: say with `link` which device it is joined on"
-        )
+        yield Finding((*at, "remote"), f"{remote} is a multicast group: say with `link` which device it is joined on")
 
 
 def _circles(links: Mapping[str, Link], path: Path) -> Iterator[Finding]:
     """A link that, through what it sits on, sits on itself."""
-    below = {
-        name: [each for each in _below(links, name, link) if each in links] for name, link in links.items()
-    }
+    below = {name: [each for each in _below(links, name, link) if each in links] for name, link in links.items()}
     done: set[str] = set()
     for start in links:
         trail = {start: iter(below[start])} if start not in done else {}

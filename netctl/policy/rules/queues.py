@@ -31,9 +31,9 @@ def check_classes(policy: Policy, wire: Wire, at: Path, scene: Scene) -> Iterato
         message = scene.unknown("queue", entry.queue, policy.queues, "declare it under queues")
         if message:
             yield Finding((*here, "queue"), message)
-        if everything:
+        if everything and not scene.lost:
             yield Finding(here, "nothing comes this far: an entry above takes every frame")
-        everything = everything or entry.match == Match()
+        everything = entry.match == Match()
         yield from _match(entry.match, (*here, "match"))
 
 
@@ -42,16 +42,10 @@ def _match(match: Match, at: Path) -> Iterator[Finding]:
     for protocol, number in (("tcp", 6), ("udp", 17)):
         ports = [each for each in (f"{protocol}_src", f"{protocol}_dst") if getattr(match, each) is not None]
         if ports and match.ip_proto not in (None, number):
-            yield Finding(
-                (*at, ports[0]), f"{ports[0]} goes with ip_proto {number}, not {match.ip_proto}", True
-            )
+            yield Finding((*at, ports[0]), f"{ports[0]} goes with ip_proto {number}, not {match.ip_proto}", True)
         if ports and protocol == "udp" and (match.tcp_src, match.tcp_dst) != (None, None):
-            yield Finding(
-                (*at, ports[0]), f"no frame is TCP and UDP: take {ports[0]} out, or what is tcp", True
-            )
-    families = {
-        field: ip_network(value).version for field in ("ip_src", "ip_dst") if (value := getattr(match, field))
-    }
+            yield Finding((*at, ports[0]), f"no frame is TCP and UDP: take {ports[0]} out, or what is tcp", True)
+    families = {field: ip_network(value).version for field in ("ip_src", "ip_dst") if (value := getattr(match, field))}
     if len(set(families.values())) > 1:
         yield Finding((*at, "ip_dst"), "ip_src and ip_dst are not of one family: both IPv4, or both IPv6")
         return
@@ -64,9 +58,7 @@ def _match(match: Match, at: Path) -> Iterator[Finding]:
             if each[:3] in ("ip_", "tcp", "udp") and getattr(match, each) is not None
         ]
         if ip:
-            yield Finding(
-                (*at, ip[0]), f"{shown(ip[0])} is of IP, and eth_type {match.eth_type:#06x} is not", True
-            )
+            yield Finding((*at, ip[0]), f"{shown(ip[0])} is of IP, and eth_type {match.eth_type:#06x} is not", True)
     for field, version in families.items():
         if match.eth_type in _ETH_TYPES.values() and match.eth_type != _ETH_TYPES[version]:
             yield Finding((*at, field), f"this is IPv{version}, and eth_type {match.eth_type:#06x} is not")

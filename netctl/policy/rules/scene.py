@@ -14,7 +14,7 @@ class Scene:
     where: Callable[[Path], str]
     """«file:line:col» of the value at a path."""
     lost: Set[str]
-    """Names that could not be read, and have had their problem told."""
+    """Names and keys under hosts, queues and wires that could not be read, and have had their problem told."""
     complete: bool
     """Whether every file could be read; if not, what is missing may be in another."""
 

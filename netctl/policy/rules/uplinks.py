@@ -21,15 +21,13 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
         if uplink.table in KERNELS_TABLES:
             yield Finding(
                 (*at, "table"),
-                f"table {uplink.table} is the kernel's own ({KERNELS_TABLES[uplink.table]}): "
-                "take another, such as 100",
+                f"table {uplink.table} is the kernel's own ({KERNELS_TABLES[uplink.table]}): take another, such as 100",
             )
         first = tables.setdefault(uplink.table, at)
         if first != at:
             yield Finding(
                 (*at, "table"),
-                f"table {uplink.table} is another uplink's, at {scene.where((*first, 'table'))}: "
-                "give each its own",
+                f"table {uplink.table} is another uplink's, at {scene.where((*first, 'table'))}: give each its own",
             )
         address = ip_interface(uplink.address)
         gateway = ip_address(uplink.gateway)

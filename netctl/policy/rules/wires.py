@@ -33,9 +33,7 @@ def check(policy: Policy, ports: Ports, scene: Scene) -> Iterator[Finding]:
             found.append((ref, each.vlan))
             yield from _once(used.setdefault(ref, {}), ref, each.vlan, wire.name, where, scene)
         if wire.rate is not None and wire.rate.a_to_b is None and wire.rate.b_to_a is None:
-            yield Finding(
-                (*at, "rate"), "this says no rate: write one such as 100mbit, or a_to_b or b_to_a", True
-            )
+            yield Finding((*at, "rate"), "this says no rate: write one such as 100mbit, or a_to_b or b_to_a", True)
         yield from check_classes(policy, wire, at, scene)
     yield from _taps(policy, ports, names, used, scene)
     yield from _implied(policy, ports, scene)
@@ -46,8 +44,7 @@ def _name(wire: Wire, at: Path, names: dict[str, Path], scene: Scene) -> Iterato
     if first != at:
         yield Finding(
             (*at, "name"),
-            f"a wire called {shown(wire.name)} is there already, at {scene.where(first)}: "
-            "give one another `name`",
+            f"a wire called {shown(wire.name)} is there already, at {scene.where(first)}: give one another `name`",
         )
     if wire.name:
         try:
