@@ -61,6 +61,8 @@ def stop_processes() -> int:
     play.clear()
     for name in names:
         remove(name)
+    for left in (*folder.glob("*.json"), *folder.glob("*.pid.lock")):
+        left.unlink(missing_ok=True)
     return ended
 
 

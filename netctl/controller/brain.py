@@ -125,7 +125,7 @@ class Brain:
         commands: list[Command] = []
         for event in events:
             commands += self._take(event)
-        self.revision += 1
+            self.revision += not isinstance(event, Tick)
         if self.panel is not None:
             for dpid, switch in self.switches.items():
                 commands += self._settle_switch(self.panel, dpid, switch)

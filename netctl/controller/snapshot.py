@@ -124,7 +124,7 @@ class SwitchView:
 @dataclass(frozen=True)
 class Snapshot:
     revision: int = 0
-    """Grows by one with every published change."""
+    """Grows with everything that happens but the passing of time."""
     policy: PolicyView = field(default_factory=lambda: PolicyView(""))
     hosts: tuple[HostView, ...] = ()
     bridges: tuple[BridgeView, ...] = ()

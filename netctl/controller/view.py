@@ -33,7 +33,7 @@ LISTED_STEPS = 50
 def snapshot(brain: Brain) -> Snapshot:
     """The brain's whole knowledge, immutable."""
     switches = tuple(
-        SwitchView(dpid, tuple(sorted(switch.ports.values(), key=lambda port: port.number)))
+        SwitchView(dpid, tuple(switch.ports.values()))
         for dpid, switch in sorted(brain.switches.items())
     )
     hosts = tuple(_host(name, host) for name, host in brain.hosts.items())
