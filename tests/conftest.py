@@ -31,3 +31,8 @@ def need(*programs: str) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("e2e"):
         need("root", "unshare", "nsenter", "ip", "ethtool", "ovs-vswitchd")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("LINT") == "failed":
+        terminalreporter.write_line("ruff or mypy found something: it is said above the tests", red=True)

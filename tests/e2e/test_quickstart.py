@@ -67,7 +67,7 @@ def test_once_shows_what_crosses_and_leaves_nothing(box: Box) -> None:
     assert_nothing_left(box)
 
 
-@pytest.mark.parametrize("after", [0.2, 1.0, 2.0, 3.0], ids=lambda after: f"{after}s")
+@pytest.mark.parametrize("after", [0.1, 0.3, 1.0, 2.0, 2.5, 3.0], ids=lambda after: f"{after}s")
 def test_killed_in_the_middle_and_run_again(box: Box, after: float) -> None:
     quickstart = start(box, "--once")
     time.sleep(after)
