@@ -89,7 +89,7 @@ class Database:
         self._seqno = 0
         self._answered = -RECENT
         self._since = time.monotonic()
-        self._told: object = None
+        self._told: object = (False, self._connecting, "", self._observed)
         self._ask_at = 0.0
         self._asked: str | None = None
         self._missing_since: float | None = None
@@ -99,12 +99,16 @@ class Database:
     # -- reading
 
     @property
+    def _connecting(self) -> str:
+        return f"connecting to {self.remote}"
+
+    @property
     def error(self) -> str:
         """Why there is no connection and what to do about it; empty while there is one."""
         if self.connected:
             return ""
         if time.monotonic() - self._since < PATIENCE and reachable(self.remote):
-            return f"connecting to {self.remote}"
+            return self._connecting
         if time.monotonic() - self._answered < RECENT:
             return f"{self.remote} answers but has no database {DATABASE}: is it Open vSwitch's server?"
         return silence(self.remote)
