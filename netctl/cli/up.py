@@ -116,12 +116,15 @@ class Up:
         guests = self._play(stack) if play_guests else []
         self.console.print(f"Up in {time.monotonic() - self.since:.1f} s: {self._summary()}")
         good = self._check() if check else True
-        self.console.print(f"REST API: {self.url}/api/v1/status  (all of it: {self.url}/openapi.json)")
+        self.console.print(
+            f"REST API: {self.url}/api/v1/status  (all of it: {self.url}/openapi.json)", soft_wrap=True
+        )
         if once:
             return good
         self.console.print(
             f"Logs: {self.logs}/controller.log, {self.logs}/agent.log. Ctrl-C ends this; "
-            "the wires stay until `netctl down`."
+            "the wires stay until `netctl down`.",
+            soft_wrap=True,
         )
         self._stay(guests)
         return good

@@ -47,13 +47,16 @@ def plan_rows(
     """What is to be done in the database of `host`.
 
     A bridge that somebody else made is a collision, and nothing is put on it. A port that somebody else put on
-    one of our bridges (libvirt does) is used as it is.
+    one of our bridges (libvirt does) is used as it is, unless it would have to be isolated.
     """
-    theirs = {f.item.name: f.item for f in observed.rows if isinstance(f.item, Bridge) and not f.ours}
+    theirs = {f.item.name for f in observed.rows if isinstance(f.item, Bridge) and not f.ours}
+    guests = {(f.item.bridge, f.item.name) for f in observed.rows if isinstance(f.item, Port) and not f.ours}
     collisions = []
     wanted = []
     for want in rows(panel.loaded, panel.ports, host, target, still_wired):
         item = want.item
+        if isinstance(item, Port) and item.tag is None and (item.bridge, item.name) in guests:
+            continue
         bridge = item.name if isinstance(item, Bridge) else item.bridge
         if bridge not in theirs:
             wanted.append(want)

@@ -22,8 +22,8 @@ from netctl.controller.snapshot import (
 from netctl.desired.flow import COOKIE
 from netctl.desired.flows import Cable
 from netctl.desired.mac import guest_mac
-from netctl.desired.row import Port, PortState
-from netctl.plan.text import lines
+from netctl.desired.row import Port, PortState, Row
+from netctl.plan.text import line
 from netctl.policy import PortRef
 
 LISTED_STEPS = 50
@@ -88,19 +88,18 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
             if host is not None:
                 if host.observed is not None and name in host.observed.bridges:
                     dpid = host.observed.bridges[name].dpid
-                steps = [step for step in host.plan.steps if name in (step.item.name, _bridge_of(step.item))]
-                pending += lines(type(host.plan)(tuple(steps)))
+                pending += [line(step) for step in host.plan.steps if name in _names(step.item)]
             connected = (host_name, name) in live
             if connected:
                 switch = live[host_name, name][1]
                 count = sum(found.ours for found in switch.found or ())
                 if switch.found is None:
                     pending.append("? flows: not read yet")
-                pending += lines(switch.plan)[: len(switch.plan.steps)]
+                pending += [line(step) for step in switch.plan.steps[: LISTED_STEPS + 1]]
                 problems += [Problem(str(each), each.why) for each in switch.plan.collisions]
                 problems += [Problem(error) for error in switch.errors]
             if len(pending) > LISTED_STEPS:
-                pending = [*pending[:LISTED_STEPS], f"… {len(pending) - LISTED_STEPS} more"]
+                pending = [*pending[:LISTED_STEPS], "… and more"]
             views.append(
                 BridgeView(
                     host_name,
@@ -117,8 +116,9 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
     return views
 
 
-def _bridge_of(item: object) -> str | None:
-    return item.bridge if isinstance(item, Port) else None
+def _names(row: Row) -> tuple[str, ...]:
+    """The bridges that a row belongs to."""
+    return (row.bridge,) if isinstance(row, Port) else (row.name,)
 
 
 def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, str]) -> dict[PortRef, PortView]:

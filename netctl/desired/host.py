@@ -24,7 +24,7 @@ def choose_host(policy: Policy, name: str | None, hostname: str) -> str:
         if name in policy.hosts:
             return name
         raise NoSuchHost(f"the policy has no host {name!r}; it has: {', '.join(hosts) or 'none'}")
-    for candidate in (hostname, hostname.split(".")[0]):
+    for candidate in (hostname, hostname.partition(".")[0]):
         if candidate in policy.hosts:
             return candidate
     if len(hosts) == 1:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, Union
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 Key = tuple[str, ...]
 """What a thing is called: its kind first, then as many names as it takes, e.g. ("tap", "vm1-eth1")."""
 
-Value = Union[None, bool, int, str, tuple["Value", ...]]
+Value = None | bool | int | str | tuple["Value", ...]
 """What a fact can be: comparable, hashable, printable as JSON."""
 
 Verb = Literal["add", "change", "replace", "remove"]

@@ -9,6 +9,7 @@ from netctl.controller.events import (
     FlowsUnread,
     HostLost,
     HostSeen,
+    PortSeen,
     SwitchDown,
     SwitchUp,
 )
@@ -158,6 +159,27 @@ def test_a_foreign_bridge_is_a_collision_and_nothing_is_put_on_it(world: World) 
     said += world.play([SwitchUp(world.dpid("ovbr0"), ())])
     assert kinds(said) == ["Watch"]
     assert "netctl did not make it" in world.snapshot().hosts[0].problems[0].message
+
+
+def test_a_port_that_somebody_else_put_on_our_bridge_is_wired_as_it_is(world: World) -> None:
+    world.policy("version: 1\nhosts: {hv1: {bridges: {ovbr0: {datapath: netdev}}}}")
+    theirs = Port("ovbr0", "a", tag=7)
+    world.rows[theirs.key] = Found(theirs, ours=False)
+    world.numbers["a"] = 1
+    world.play([PortSeen(world.dpid("ovbr0"), world.ports("ovbr0")[0]), HostSeen("hv1", world.observed(), TARGET)])
+    world.policy(POLICY)
+    assert world.snapshot().converged
+    assert world.rows[theirs.key] == Found(theirs, ours=False)
+    assert world.wired() == {("a", "b"), ("b", "a")}
+
+
+def test_somebody_elses_port_that_would_have_to_be_isolated_is_a_collision(world: World) -> None:
+    theirs = Port("ovbr0", "a", tag=7)
+    world.rows[theirs.key] = Found(theirs, ours=False)
+    world.numbers["a"] = 1
+    world.policy(LEARNING)
+    assert "tag 7 -> 4095" in world.snapshot().hosts[0].problems[0].message
+    assert world.wired() == set()
 
 
 def test_a_refused_transaction_is_reported_and_tried_ever_more_slowly(world: World) -> None:

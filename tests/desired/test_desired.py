@@ -81,7 +81,7 @@ def test_rows(lab: Loaded) -> None:
 
 
 def test_a_port_stays_isolated_as_long_as_the_switch_wires_it(lab: Loaded) -> None:
-    unwired = loads(LAB.split("wires:")[0].replace("ports: [eno2]", "ports: [eno2], unpatched: normal"), "x")
+    unwired = loads(LAB.partition("wires:")[0].replace("ports: [eno2]", "ports: [eno2], unpatched: normal"), "x")
     ports = Ports(unwired.policy)
     tags = {
         want.item.name: want.item.tag

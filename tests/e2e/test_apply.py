@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -137,12 +138,12 @@ def test_without_open_vswitch_it_says_how_to_start_it(box: Box) -> None:
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "up", "down", "agent"])
 def test_without_root_it_says_what_it_needs(lab: Lab, verb: str) -> None:
-    import sys
-
     arguments = [] if verb == "down" else [lab.policy] if verb != "agent" else ["--policy", lab.policy]
     done = lab.box.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
-        + [sys.executable, "-m", "netctl.cli", verb, *arguments],
+        [
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"),
+            *(sys.executable, "-m", "netctl.cli", verb, *arguments),
+        ],
         check=False,
     )
     assert done.returncode == 2, done.stderr
