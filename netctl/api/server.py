@@ -17,6 +17,10 @@ from netctl.api.address import bare
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
 LOG = logging.getLogger(__name__)
 
 CONNECTIONS = 128
@@ -33,7 +37,7 @@ class AddressError(Exception):
     """The address cannot be listened on; says why and what to do."""
 
 
-class _Quiet(logging.LoggerAdapter[logging.Logger]):
+class _Quiet(_Adapter):
     """eventlet reports each request and each of its steps as info; to an operator they are debugging."""
 
     def info(self, msg: object, *args: object, **kwargs: Any) -> None:
