@@ -28,7 +28,9 @@ _LOW = (1 << _LINE) - 1
 _YAML_TAG = "tag:yaml.org,2002:"
 _NO_TAGS = "the tag {} has no meaning in a policy: leave it out; text that looks like a number goes in quotes"
 
-_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
+_MOST_DIGITS = 40
+"""What is longer is no number that anybody means."""
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -292,6 +294,8 @@ class _Reader:
         if known is not self:
             return known
         value: Any = text
+        if len(text) > _MOST_DIGITS:
+            return text
         if _INT.fullmatch(text):
             value = int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10)
         elif _FLOAT.fullmatch(text):

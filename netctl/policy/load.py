@@ -89,8 +89,8 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _printable(path: Path | str) -> str:
-    """A path as text that any stream takes, though file names are any bytes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    """A path as text that any stream takes on one line, though file names are any bytes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
 
 
 def _content(file: Path) -> bytes:

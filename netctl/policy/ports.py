@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from netctl.policy.model import MacvtapNic, Policy, TapNic, VethNic
 from netctl.policy.name import device_name, shown, suggest
@@ -12,6 +13,7 @@ Path = tuple[str | int, ...]
 """The way to a value from the top of a policy, e.g. ("hosts", "hv1", "bridges", "ovbr0")."""
 
 
+_MOST_SHOWN = 5
 _UNDECLARED = " (a port that the policy does not declare is written {}bridge/port)"
 
 
@@ -40,14 +42,32 @@ class Declared:
 class PortError(Exception):
     """A wire's end that means no port; the message says what would."""
 
+    def __init__(self, message: str, word: str = "", known: Callable[[], Collection[str]] = tuple, right: str = ""):
+        """`known` are names that `word` may have been meant for; they are looked through when the text is asked for,
+        because that takes long when there are many."""
+        super().__init__(message, right)
+        self.word = word
+        self.known = known
+
+    @property
+    def short(self) -> str:
+        """The message without «did you mean»."""
+        return "".join(self.args)
+
+    def __str__(self) -> str:
+        message, right = self.args
+        return f"{message}{suggest(self.word, self.known())}{right}"
+
 
 class UnknownPort(PortError):
     pass
 
 
 class AmbiguousPort(PortError):
-    def __init__(self, spec: str, candidates: list[PortRef]):
-        super().__init__(f"{shown(spec)} can be any of {', '.join(map(str, candidates))}: write which")
+    def __init__(self, spec: str, candidates: Sequence[PortRef]):
+        some = ", ".join(map(str, candidates[:_MOST_SHOWN]))
+        more = f" and {len(candidates) - _MOST_SHOWN} more" if len(candidates) > _MOST_SHOWN else ""
+        super().__init__(f"{shown(spec)} can be any of {some}{more}: write which")
         self.candidates = tuple(candidates)
 
 
@@ -58,13 +78,13 @@ class Ports:
     def __init__(self, policy: Policy):
         self.declared: dict[PortRef, Declared] = {}
         self.implied: dict[PortRef, Path] = {}
-        self._bridges: dict[str, list[str]] = {}
-        """The hosts that have a bridge of that name."""
+        self._bridges: dict[str, dict[str, None]] = {}
+        """The hosts that have a bridge of that name, in order."""
         self._hosts = set(policy.hosts)
         self._named: dict[str, list[PortRef]] = {}
         for host_name, host in policy.hosts.items():
             for bridge in host.bridges:
-                self._bridges.setdefault(bridge, []).append(host_name)
+                self._bridges.setdefault(bridge, {})[host_name] = None
             for ref, declared in _declared(policy, host_name):
                 if ref not in self.declared:
                     self.declared[ref] = declared
@@ -92,39 +112,50 @@ class Ports:
             if len(found) == 1:
                 return found[0]
             if found:
-                raise AmbiguousPort(spec, sorted(found))
-            raise UnknownPort(f"no port is called {shown(spec)}{suggest(spec, self._named)}{_UNDECLARED.format('')}")
+                raise AmbiguousPort(spec, found)
+            raise UnknownPort(f"no port is called {shown(spec)}", spec, lambda: self._named, _UNDECLARED.format(""))
         if len(parts) > 3 or not all(parts):
             raise UnknownPort(f"{shown(spec)} is not a port: write port, bridge/port or host/bridge/port")
         if len(parts) == 3:
             host, bridge, port = parts
             if host not in self._hosts:
-                raise UnknownPort(f"no host is called {shown(host)}{suggest(host, self._hosts)}")
+                raise UnknownPort(f"no host is called {shown(host)}", host, lambda: self._hosts)
             if host not in self._bridges.get(bridge, ()):
-                known = [each for each, hosts in self._bridges.items() if host in hosts]
-                raise UnknownPort(f"host {host} has no bridge {shown(bridge)}{suggest(bridge, known)}")
+                raise UnknownPort(f"host {host} has no bridge {shown(bridge)}", bridge, lambda: self._bridges_of(host))
             return _ref(host, bridge, port)
         return self._resolve_pair(spec, parts[0], parts[1])
 
     def _resolve_pair(self, spec: str, first: str, port: str) -> PortRef:
-        named = self._named.get(port, ())
-        declared = [ref for ref in named if first in (ref.bridge, ref.host)]
+        declared = self._within.get((first, port), ())
         if len(declared) == 1:
             return declared[0]
         if declared:
-            raise AmbiguousPort(spec, sorted(declared))
-        hosts = self._bridges.get(first, ())
+            raise AmbiguousPort(spec, declared)
+        hosts = self._bridges.get(first, {})
         if len(hosts) == 1:
-            return _ref(hosts[0], first, port)
+            return _ref(next(iter(hosts)), first, port)
         if hosts:
-            raise AmbiguousPort(spec, [PortRef(host, first, port) for host in sorted(hosts)])
+            raise AmbiguousPort(spec, [PortRef(host, first, port) for host in hosts])
         if first in self._hosts:
-            here = [each for each, refs in self._named.items() if any(ref.host == first for ref in refs)]
             raise UnknownPort(
-                f"host {first} has no port {shown(port)}{suggest(port, here)}{_UNDECLARED.format(first + '/')}"
+                f"host {first} has no port {shown(port)}",
+                port,
+                lambda: [ref.port for ref in self.declared if ref.host == first],
+                _UNDECLARED.format(f"{first}/"),
             )
-        known = [*self._bridges, *self._hosts]
-        raise UnknownPort(f"no bridge is called {shown(first)}{suggest(first, known)}")
+        raise UnknownPort(f"no bridge is called {shown(first)}", first, lambda: [*self._bridges, *self._hosts])
+
+    @cached_property
+    def _within(self) -> dict[tuple[str, str], list[PortRef]]:
+        """The declared ports by a name for where they are, their bridge's or their host's, and their own."""
+        within: dict[tuple[str, str], list[PortRef]] = {}
+        for ref in self.declared:
+            for place in {ref.bridge, ref.host}:
+                within.setdefault((place, ref.port), []).append(ref)
+        return within
+
+    def _bridges_of(self, host: str) -> list[str]:
+        return [bridge for bridge, hosts in self._bridges.items() if host in hosts]
 
 
 def specs(policy: Policy) -> Iterator[tuple[Path, str]]:

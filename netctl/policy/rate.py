@@ -12,6 +12,8 @@ from pydantic_core import CoreSchema
 
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _SCALE = {"": 0, "k": 3, "m": 6, "g": 9, "t": 12}
+_LONGEST = 40
+"""Characters of a rate or an amount."""
 _MOST = 10**15
 """A petabit: more than any wire carries, and what arithmetic in 64 bits still holds."""
 
@@ -92,8 +94,8 @@ def _split(value: Any, what: str, example: str) -> tuple[Decimal, str]:
         raise ValueError(f"{what} needs its unit: write {example}, not {_show(value)}")
     if not isinstance(value, str):
         raise ValueError(f"{what} is a number with a unit, such as {example}")
-    found = _NUMBER.fullmatch(value)
-    if found is None or len(found[1]) > 30:
+    found = _NUMBER.fullmatch(value) if len(value) <= _LONGEST else None
+    if found is None:
         raise ValueError(f"{_show(value)} is not {what}: write a number with a unit, such as {example}")
     if not found[2]:
         raise ValueError(f"{what} needs its unit: write {example}, not {_show(value)}")

@@ -211,6 +211,14 @@ def test_a_byte_order_mark_and_windows_line_ends() -> None:
     assert loaded.where(("wires", 0)) == "policy.yaml:3:9"
 
 
+def test_guessing_what_was_meant_ends_where_it_would_take_long() -> None:
+    ports = ", ".join(f"port{number}" for number in range(10_000))
+    wires = "".join(f"  - [prot{number}, ovbr0/a{number}]\n" for number in range(1_000))
+    loaded = loads(f"version: 1\nhosts: {{h: {{bridges: {{ovbr0: {{ports: [{ports}]}}}}}}}}\nwires:\n{wires}")
+    assert len(loaded.problems) == 1_000
+    assert sum("did you mean" in problem.message for problem in loaded.problems) == 6
+
+
 def test_ten_thousand_wrong_wires_are_all_told_in_time() -> None:
     wires = "".join(f"  - {{ends: [a{number}, ovbr0/b], speed: 1}}\n" for number in range(10_000))
     loaded = loads("version: 1\nhosts: {h: {bridges: {ovbr0: {}}}}\nwires:\n" + wires)

@@ -37,11 +37,31 @@ def test_a_share() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["5", "5mb", "1MBps", "10Mbps", "1mibit", "1e6bit", "-1mbit", "mbit", "", "1 m bit", "0%", "2000tbit", "0.1bit"],
+    [
+        "5",
+        "5mb",
+        "1MBps",
+        "10Mbps",
+        "1mibit",
+        "1e6bit",
+        "-1mbit",
+        "mbit",
+        "",
+        "1 m bit",
+        "0%",
+        "2000tbit",
+        "0.1bit",
+        "1" + " " * 10**6 + "x" + " " * 10**6 + "y",
+    ],
 )
 def test_no_rates(written: str) -> None:
     with pytest.raises(ValidationError):
         Rate.model_validate(written)
+
+
+def test_a_long_text_is_refused_at_once() -> None:
+    with pytest.raises(ValidationError):
+        Rate.model_validate("1" + " " * 10**6 + "x" + " " * 10**6 + "y")
 
 
 def test_amounts_are_bits_or_bytes() -> None:

@@ -28,12 +28,17 @@ BRIDGE_NEVER_FORWARDS = 0x0007
 PORT_NEVER_FORWARDS = 0x0002
 """And in a port's: PAUSE (BR_GROUPFWD_MACPAUSE)."""
 
+_MOST_SHOWN = 6
 _WATCHING = ("802.3ad", "balance-tlb", "balance-alb")
 _HASHING = ("balance-xor", "802.3ad", "balance-tlb")
 _PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 
 
 def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+    members: dict[str, list[str]] = {}
+    for name, link in host.links.items():
+        if link.master is not None:
+            members.setdefault(link.master, []).append(name)
     bonds: dict[str, tuple[str, Path]] = {}
     vlans: dict[tuple[str, int, str], Path] = {}
     for name, link in host.links.items():
@@ -56,12 +61,12 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
                 yield Finding((*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {scene.where(first)}")
             yield from _mtu(host.links, link, link.link, at)
         elif isinstance(link, BondLink):
-            yield from _bond(host, name, link, at, bonds, scene)
+            yield from _bond(host, name, link, {*link.ports, *members.get(name, ())}, at, bonds, scene)
         elif isinstance(link, VxlanLink):
             yield from _vxlan(link, at)
         elif isinstance(link, MacvlanLink | MacvtapLink):
             yield from _mtu(host.links, link, link.lower, at)
-    yield from _circles(host.links, path)
+    yield from _circles(host.links, members, path)
 
 
 def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterator[Finding]:
@@ -73,8 +78,9 @@ def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterat
                 f"{link.master} is an Open vSwitch bridge: name {name} under its `ports` instead",
             )
         else:
-            known = [each for each, other in host.links.items() if isinstance(other, BridgeLink | BondLink)]
-            message = scene.unknown("link of this host", link.master, known, "declare the bridge or bond under links")
+            message = scene.unknown(
+                "link of this host", link.master, host.links, "declare the bridge or bond under links"
+            )
             if message:
                 yield Finding((*at, "master"), message)
     elif master is not None:
@@ -127,7 +133,13 @@ def _mtu(links: Mapping[str, Link], link: BaseLink, below: str, at: Path) -> Ite
 
 
 def _bond(
-    host: Host, name: str, link: BondLink, at: Path, bonds: dict[str, tuple[str, Path]], scene: Scene
+    host: Host,
+    name: str,
+    link: BondLink,
+    members: set[str],
+    at: Path,
+    bonds: dict[str, tuple[str, Path]],
+    scene: Scene,
 ) -> Iterator[Finding]:
     for number, port in enumerate(link.ports):
         where = (*at, "ports", number)
@@ -147,7 +159,6 @@ def _bond(
     if link.lacp_rate is not None and link.mode != "802.3ad":
         yield Finding((*at, "lacp_rate"), f"{link.mode} does not speak LACP; only 802.3ad does", True)
     if link.primary is not None:
-        members = {*link.ports, *(each for each, other in host.links.items() if other.master == name)}
         if link.mode not in _PREFERRING:
             yield Finding(
                 (*at, "primary"),
@@ -170,9 +181,12 @@ def _vxlan(link: VxlanLink, at: Path) -> Iterator[Finding]:
         yield Finding((*at, "remote"), f"{remote} is a multicast group: say with `link` which device it is joined on")
 
 
-def _circles(links: Mapping[str, Link], path: Path) -> Iterator[Finding]:
+def _circles(links: Mapping[str, Link], members: Mapping[str, list[str]], path: Path) -> Iterator[Finding]:
     """A link that, through what it sits on, sits on itself."""
-    below = {name: [each for each in _below(links, name, link) if each in links] for name, link in links.items()}
+    below = {
+        name: [each for each in (*_below(link), *members.get(name, ())) if each in links]
+        for name, link in links.items()
+    }
     done: set[str] = set()
     for start in links:
         trail = {start: iter(below[start])} if start not in done else {}
@@ -185,12 +199,14 @@ def _circles(links: Mapping[str, Link], path: Path) -> Iterator[Finding]:
             elif lower in trail:
                 way = list(trail)
                 circle = [*way[way.index(lower) :], lower]
+                if len(circle) > _MOST_SHOWN:
+                    circle[2:-2] = ["…"]
                 yield Finding((*path, "links", lower), f"this sits on itself: {' on '.join(circle)}", True)
             elif lower not in done:
                 trail[lower] = iter(below[lower])
 
 
-def _below(links: Mapping[str, Link], name: str, link: Link) -> Iterator[str]:
+def _below(link: Link) -> Iterator[str]:
     if isinstance(link, VlanLink | VxlanLink):
         if link.link is not None:
             yield link.link
@@ -198,5 +214,3 @@ def _below(links: Mapping[str, Link], name: str, link: Link) -> Iterator[str]:
         yield link.lower
     elif isinstance(link, BondLink):
         yield from link.ports
-    if isinstance(link, BridgeLink | BondLink):
-        yield from (each for each, other in links.items() if other.master == name)

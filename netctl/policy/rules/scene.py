@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 
 from netctl.policy.name import shown, suggest
-from netctl.policy.ports import Path
+from netctl.policy.ports import Path, PortError
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scene:
     where: Callable[[Path], str]
     """«file:line:col» of the value at a path."""
@@ -18,9 +18,20 @@ class Scene:
     complete: bool
     """Whether every file could be read; if not, what is missing may be in another."""
 
+    patience: int = 60_000
+    """How many more names may be looked at for one that was meant: nobody reads thousands of guesses."""
+
+    def bad_port(self, error: PortError) -> str:
+        if self.patience <= 0:
+            return error.short
+        self.patience -= len(error.known())
+        return str(error)
+
     def unknown(self, what: str, name: str, known: Collection[str], otherwise: str = "") -> str | None:
         """What to say when `name` is not one of `known`; None when there is nothing to complain about."""
         if name in known or name in self.lost or not self.complete:
             return None
-        near = suggest(name, known) or (f"; {otherwise}" if otherwise else "")
+        near = suggest(name, known) if self.patience > 0 else ""
+        self.patience -= len(known)
+        near = near or (f"; {otherwise}" if otherwise else "")
         return f"no {what} is called {shown(name)}{near}"

@@ -25,7 +25,7 @@ def check(policy: Policy, ports: Ports, scene: Scene) -> Iterator[Finding]:
                 ref = ports.resolve(each.port)
             except PortError as error:
                 if not (isinstance(error, UnknownPort) and _excused(each.port, scene)):
-                    yield Finding((*where, "port"), str(error))
+                    yield Finding((*where, "port"), scene.bad_port(error))
                 continue
             if found and _clash(found[0], (ref, each.vlan)):
                 yield Finding((*where, "port"), f"both ends of this wire are {ref}: a wire joins two ports")
@@ -99,7 +99,7 @@ def _taps(
             ref = ports.resolve(tap.to)
         except PortError as error:
             if not (isinstance(error, UnknownPort) and _excused(tap.to, scene)):
-                yield Finding((*at, "to"), str(error))
+                yield Finding((*at, "to"), scene.bad_port(error))
             continue
         if ref in used:
             wire, where = next(iter(used[ref].values()))
