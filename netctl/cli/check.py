@@ -37,7 +37,7 @@ def command(paths: tuple[str, ...], show_schema: bool, as_json: bool) -> None:
     if show_schema:
         from netctl.policy import schema
 
-        click.echo(schema.text(), nl=False)
+        click.echo(schema.FILE.read_text(encoding="utf-8"), nl=False)
         return
     found = [load(path) for path in paths or (find(None, None),)]
     if as_json:
