@@ -93,9 +93,7 @@ def _options(engine: Any, argv: list[str]) -> list[str]:
         engine.module("flags")
     conf.register_cli_opts(
         [
-            cfg.ListOpt(
-                "app-lists", default=[], help="applications to run, by module name, with commas between"
-            ),
+            cfg.ListOpt("app-lists", default=[], help="applications to run, by module name, with commas between"),
             cfg.MultiStrOpt("app", positional=True, default=[], help="an application to run, by module name"),
             cfg.StrOpt("pid-file", help="where to write the process id"),
             cfg.StrOpt("user-flags", help="a Python file that registers options of applications"),
@@ -116,13 +114,13 @@ def _options(engine: Any, argv: list[str]) -> list[str]:
         )
     except oslo.ConfigFilesNotFoundError as error:
         raise Unusable(f"no configuration file {', '.join(error.config_files)}", BAD_INPUT) from None
+    except SystemExit as error:
+        raise SystemExit(BAD_INPUT if error.code else GOOD) from None
     except (oslo.Error, UnicodeDecodeError) as error:
         raise Unusable(f"configuration: {error}", BAD_INPUT) from None
     named = [name for each in conf.app_lists + conf.app for name in each.split(",") if name]
     if not named:
-        raise Unusable(
-            "no application is named; «ryu-manager netctl.app» runs netctl's controller", BAD_INPUT
-        )
+        raise Unusable("no application is named; «ryu-manager netctl.app» runs netctl's controller", BAD_INPUT)
     return named
 
 
@@ -195,20 +193,36 @@ def _start(engine: Any, manager: Any, apps: list[str]) -> list[Any]:
     try:
         manager.instantiate_apps(**manager.create_contexts())
         servers = [manager.applications["ofp_event"].main_thread] if openflow else []
-        if engine.NAME == "ryu":
-            web = engine.module("app.wsgi").start_service(manager)
-            servers += [engine.hub.spawn(web)] if web else []
+        servers += _start_web(engine, manager)
     except SystemExit as error:
         raise Unusable(str(error), BAD_INPUT) from None
     except OSError as error:
         where = f"{engine.CONF.wsapi_host}:{engine.CONF.wsapi_port}"
-        raise Unusable(
-            f"{_say(error)} (is {where} of --wsapi-host and --wsapi-port free?)", FAILED
-        ) from error
+        raise Unusable(f"{_say(error)} (is {where} of --wsapi-host and --wsapi-port free?)", FAILED) from error
+    except Unusable:
+        raise
     except Exception as error:
         LOG.debug("an application did not start", exc_info=True)
         raise Unusable(f"an application did not start: {_say(error)}", FAILED) from error
     return servers
+
+
+def _start_web(engine: Any, manager: Any) -> list[Any]:
+    """Ryu's own web server, where an application asks for it (os-ken has none)."""
+    if engine.NAME != "ryu" or "wsgi" not in manager.contexts:
+        return []
+    from netctl.openflow.listen import Listener
+
+    host, port = engine.CONF.wsapi_host, engine.CONF.wsapi_port
+    try:
+        Listener.check(host, port)
+    except (OSError, OverflowError) as error:
+        raise Unusable(
+            f"cannot listen for web clients on {host}:{port}: {_say(error)}; --wsapi-port and --wsapi-host choose "
+            "another place",
+            FAILED,
+        ) from None
+    return [engine.hub.spawn(engine.module("app.wsgi").start_service(manager))]
 
 
 def _load(engine: Any, manager: Any, apps: list[str]) -> None:
@@ -216,6 +230,8 @@ def _load(engine: Any, manager: Any, apps: list[str]) -> None:
 
     def load(name: str) -> Any:
         try:
+            if os.path.isfile(name):
+                compile(Path(name).read_bytes(), name, "exec")
             found = load_app(name)
         except Exception as error:
             LOG.debug("%s cannot be imported", name, exc_info=True)
@@ -246,7 +262,7 @@ def _try_port(engine: Any) -> None:
         except OSError as error:
             raise Unusable(f"--ctl-cert, --ctl-privkey or --ca-certs: {_say(error)}", BAD_INPUT) from None
     try:
-        Listener((conf.ofp_listen_host, port), lambda _connection, _address: None).server.close()
+        Listener.check(conf.ofp_listen_host, port)
     except (OSError, OverflowError) as error:
         raise Unusable(
             f"cannot listen for switches on {conf.ofp_listen_host}:{port}: {_say(error)}. Another controller "

@@ -1,5 +1,7 @@
-"""Listens for switches, in place of the engines' own server: that of genuine Ryu takes one TLS connection and
-no other, and both stop listening for good where accepting fails once.
+"""Listens for switches, in place of the engines' own server.
+
+Both engines' share a port that another process listens on, and get every other switch (SO_REUSEPORT), and stop
+listening for good where accepting fails once; genuine Ryu's takes one TLS connection and no other.
 """
 
 from __future__ import annotations
@@ -48,7 +50,12 @@ class Listener:
         self._context = None
         if tls:
             self._context = context(tls["certfile"], tls["keyfile"], tls.get("ca_certs"))
-        self.server = eventlet.listen(address, family=family)
+        self.server = eventlet.listen(address, family=family, reuse_port=False)
+
+    @classmethod
+    def check(cls, host: str, port: int) -> None:
+        """Raises OSError where nobody could listen now."""
+        cls((host, port), lambda _connection, _address: None).server.close()
 
     def serve_forever(self) -> None:
         while True:
