@@ -72,6 +72,13 @@ class Process(subprocess.Popen[str]):
         child = self.inner()
         if child is not None:
             os.kill(child, sig)
+            if sig in {signal.SIGKILL, signal.SIGCONT}:
+                self.wake()
+
+    def wake(self) -> None:
+        """An nsenter stops itself when its command is stopped, and has to go on to see that it ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGCONT)
 
 
 class Box:
@@ -89,6 +96,7 @@ class Box:
             text=True,
             cwd="/",
         )
+        self._processes: list[Process] = []
         assert self._holder.stdout
         if self._holder.stdout.readline() != "ready\n":
             raise RuntimeError(f"no box: {self._holder.communicate()[1].strip()}")
@@ -108,6 +116,8 @@ class Box:
         """Kill everything inside and wait until it is gone."""
         if self._holder.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
+        for process in self._processes:
+            process.wake()
         self._holder.communicate()
 
     def path(self, inside: str) -> Path:
@@ -127,7 +137,9 @@ class Box:
         **options: Any,
     ) -> Process:
         """Start a command inside (a string goes to bash) and do not wait: it ends with the box."""
-        return Process(self._argv(argv, cwd), env=self.env | dict(env or {}), text=True, **options)
+        process = Process(self._argv(argv, cwd), env=self.env | dict(env or {}), text=True, **options)
+        self._processes.append(process)
+        return process
 
     def run(
         self,

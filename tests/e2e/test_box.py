@@ -18,6 +18,7 @@ def test_nothing_inside_is_seen_outside_and_nothing_stays() -> None:
         box.run("ip link add lonely0 type veth peer name lonely1; ip netns add lonely; touch /run/lonely")
         assert box.run("ls /sys/class/net").stdout.split() == ["lo", "lonely0", "lonely1"]
         sleeper = box.popen(["sleep", "600"])
+        sleeper.send_signal(signal.SIGSTOP)
         inner = sleeper.inner()
         assert inner
         assert (os.listdir("/run"), os.listdir("/sys/class/net")) == before
@@ -37,6 +38,11 @@ def test_commands_signals_and_timeouts(box: Box) -> None:
     killed = box.popen(["sleep", "600"])
     killed.kill()
     assert killed.wait(5) == -signal.SIGKILL
+    stopped = box.popen(["sleep", "600"])
+    stopped.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    stopped.kill()
+    assert stopped.wait(5) == -signal.SIGKILL
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         box.run(["sleep", "600"], timeout=0.2)
