@@ -10,7 +10,7 @@ import time
 from statistics import median
 
 from netctl.desired.row import ORDER, Bridge, Port, Row
-from netctl.ovsdb import Database
+from netctl.ovsdb.database import Database
 from netctl.plan import Wanted, delta
 from tests.e2e.box import Box
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from netctl.desired.row import ORDER, Row
-from netctl.ovsdb import Database, Outcome
+from netctl.ovsdb.database import Database, Outcome
 from netctl.plan import Plan, Wanted, delta
 from tests.e2e.box import Box
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from netctl.desired.row import Bridge, Port
-from netctl.ovsdb import Database, default_remote
+from netctl.ovsdb.database import Database
+from netctl.ovsdb.remote import default_remote
 from tests.ovsdb.conftest import HOST, Switch
 
 BR = Bridge("br0", "netdev", "tcp:127.0.0.1:6653")
@@ -147,7 +148,7 @@ if sys.argv[1] == "green":
     eventlet.monkey_patch()
 import threading
 from netctl.desired.row import ORDER, Bridge, Port
-from netctl.ovsdb import Database
+from netctl.ovsdb.database import Database
 from netctl.plan import Wanted, delta
 
 database = Database(sys.argv[2], "hv1")

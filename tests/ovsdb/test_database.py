@@ -9,7 +9,8 @@ import pytest
 
 from netctl.desired.dpid import dpid
 from netctl.desired.row import MARK, Bridge, Port
-from netctl.ovsdb import BadRemote, Database
+from netctl.ovsdb.database import Database
+from netctl.ovsdb.remote import BadRemote
 from netctl.plan import Found
 from netctl.plan.text import lines
 from tests.ovsdb.conftest import HOST, Switch
