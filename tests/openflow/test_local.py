@@ -194,6 +194,7 @@ def test_open_vswitch_that_goes_away_and_is_not_there(box: Box) -> None:
         box.run(["kill", f"-{signal.SIGKILL.value}", str(pid)])
         with pytest.raises(SwitchError, match="closed the connection"):
             switch.flows()
+    box.wait_for(lambda: not box.path(f"/proc/{pid}").exists(), 10, "ovs-vswitchd to be gone")
     with pytest.raises(SwitchError, match="Open vSwitch is not running"), LocalSwitch(path):
         pass
 
