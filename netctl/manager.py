@@ -191,14 +191,18 @@ def _start(engine: Any, manager: Any, apps: list[str]) -> list[Any]:
     if openflow:
         _try_port(engine)
     try:
-        manager.instantiate_apps(**manager.create_contexts())
+        contexts = manager.create_contexts()
+        if "wsgi" in contexts and "netctl.app" in manager.applications_cls:
+            raise Unusable(
+                "netctl.app serves the web itself, on the port that another application here wants as well; run that "
+                "one by a ryu-manager of its own, with other --wsapi-port and --ofp-tcp-listen-port",
+                BAD_INPUT,
+            )
+        manager.instantiate_apps(**contexts)
         servers = [manager.applications["ofp_event"].main_thread] if openflow else []
         servers += _start_web(engine, manager)
     except SystemExit as error:
         raise Unusable(str(error), BAD_INPUT) from None
-    except OSError as error:
-        where = f"{engine.CONF.wsapi_host}:{engine.CONF.wsapi_port}"
-        raise Unusable(f"{_say(error)} (is {where} of --wsapi-host and --wsapi-port free?)", FAILED) from error
     except Unusable:
         raise
     except Exception as error:

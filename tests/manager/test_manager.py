@@ -282,6 +282,9 @@ def test_other_applications_run_beside(box: Box, engine_python: str) -> None:
         assert manager.wait("read")["count"] == 2, "ours and simple_switch_13's table-miss"
         code, said = refused(box, engine_python, "ryu.app.rest_topology", "--ofp-tcp-listen-port", "7001")
         assert (code, "--wsapi-port" in said) == (1, True), said
+        both = ["netctl.app", "ryu.app.rest_topology", "--ofp-tcp-listen-port", "7001", "--wsapi-port", "8081"]
+        code, said = refused(box, engine_python, *both)
+        assert (code, "netctl.app serves the web itself" in said) == (2, True), said
     assert manager.end() == 0
 
 
