@@ -321,11 +321,14 @@ class Netctl(engine.App):
     def _target(self, database: Database) -> str:
         """Where the bridges of a database find this controller."""
         address = engine.CONF.netctl.advertise or database.local_address or "127.0.0.1"
-        return f"tcp:[{address}]:{self._port}" if ":" in address else f"tcp:{address}:{self._port}"
+        scheme = "ssl" if engine.CONF.ctl_cert else "tcp"
+        return f"{scheme}:[{address}]:{self._port}" if ":" in address else f"{scheme}:{address}:{self._port}"
 
     @property
     def _port(self) -> int:
-        number: int = engine.CONF.ofp_tcp_listen_port
+        """Where bridges are listened for: with a certificate the engine does so over TLS only."""
+        conf = engine.CONF
+        number: int = conf.ofp_ssl_listen_port if conf.ctl_cert else conf.ofp_tcp_listen_port
         return number
 
     def _ask(self, command: ReadFlows | ApplyFlows) -> None:
