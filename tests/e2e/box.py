@@ -72,11 +72,16 @@ class Process(subprocess.Popen[str]):
         child = self.inner()
         if child is not None:
             os.kill(child, sig)
-            if sig in {signal.SIGKILL, signal.SIGCONT}:
+            if sig == signal.SIGCONT:
                 self.wake()
+            for _ in range(200 if sig == signal.SIGKILL else 0):
+                self.wake()
+                if self.poll() is not None:
+                    return
+                time.sleep(0.005)
 
     def wake(self) -> None:
-        """An nsenter stops itself when its command is stopped, and has to go on to see that it ended."""
+        """An nsenter stops itself some time after its command was stopped, and must go on to see it end."""
         if self.poll() is None:
             os.kill(self.pid, signal.SIGCONT)
 
@@ -116,9 +121,14 @@ class Box:
         """Kill everything inside and wait until it is gone."""
         if self._holder.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
-        for process in self._processes:
-            process.wake()
-        self._holder.communicate()
+        while True:
+            for process in self._processes:
+                process.wake()
+            try:
+                self._holder.communicate(timeout=0.02)
+                return
+            except subprocess.TimeoutExpired:
+                pass
 
     def path(self, inside: str) -> Path:
         """Where the file that is called `inside` in the box is seen from outside."""
