@@ -59,7 +59,7 @@ class Core:
         self._wanted: tuple[Wanted[Device], ...] | None = None
         self._watched: frozenset[str] = frozenset()
         self._due: float | None = None
-        self._looked = now
+        self._looked = self._answered = now
         self._gap = GAP
         self._check_ports = False
         self._failed_looks = 0
@@ -76,10 +76,11 @@ class Core:
         """When the next Tick should come at the latest; None for never."""
         if self._wanted is None:
             return None
-        times = [self._looked + max(FULL_CHECK, self._gap), *(hold.until for hold in self._holds.values())]
+        times = [self._looked + max(FULL_CHECK, self._gap)]
+        times += [max(hold.until, self._looked + self._gap) for hold in self._holds.values()]
         if self._due is not None:
             times.append(self._due)
-        return max(min(times), self._looked + self._gap)
+        return min(times)
 
     def handle(self, event: Event, now: float) -> list[Command]:
         commands: list[Command]
@@ -136,7 +137,7 @@ class Core:
         if self._wanted is None or not (event.everything or event.names & self._watched):
             return []
         self._check_ports = True
-        soonest = max(now, self._looked + self._gap)
+        soonest = max(now, self._answered + self._gap)
         self._due = soonest if self._due is None else min(self._due, soonest)
         return self._look(now)
 
@@ -145,10 +146,12 @@ class Core:
         if self._wanted is None or self._chosen is None:
             return []
         deadline = self.deadline
-        if (self._due is None or self._due > now) and (deadline is None or deadline > now):
+        if deadline is None or deadline > now:
             return []
         if now >= self._looked + FULL_CHECK:
             self._check_ports = True
+        if self._due is not None:
+            self._answered = now
         self._due = None
         self._looked = now
         return [Observe(self._chosen, frozenset(each.item.key for each in self._wanted))]
@@ -168,6 +171,7 @@ class Core:
         assert self._wanted is not None
         commands: list[Command] = []
         self._gap = max(GAP, EASE * event.took)
+        self._check_ports |= event.announced
         self._failed_looks = 0
         self._trouble = ""
         plan = delta(self._wanted, event.found, ORDER)

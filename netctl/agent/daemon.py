@@ -55,6 +55,7 @@ class Daemon:
     def __init__(self, source: FileSource, host: str | None, hostname: str) -> None:
         self._source = source
         self._core = Core(host, hostname, time.monotonic())
+        self._events: Events | None = None
         self._name = ""
         self._stop = False
 
@@ -79,7 +80,8 @@ class Daemon:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._on_signal)
         try:
-            with closing(Events()) as events:
+            with closing(Events()) as self._events:
+                events = self._events
                 self._handle(PolicyRead(self._source.read()))
                 poller = select.poll()
                 poller.register(events, select.POLLIN)
@@ -87,7 +89,11 @@ class Daemon:
                 next_poll = time.monotonic() + POLL
                 while not self._stop:
                     ready = {number for number, _ in poller.poll(self._patience(next_poll))}
-                    self._turn(events if events.fileno() in ready else None)
+                    changes = events.read() if events.fileno() in ready else None
+                    if changes:
+                        self._handle(Changed(changes.names, changes.everything or changes.addresses))
+                    else:
+                        self._handle(Tick())
                     if time.monotonic() >= next_poll:
                         next_poll = time.monotonic() + POLL
                         if self._source.changed():
@@ -104,14 +110,6 @@ class Daemon:
         deadline = self._core.deadline
         until = next_poll if deadline is None else min(next_poll, deadline)
         return max(0.0, (until - time.monotonic()) * 1000)
-
-    def _turn(self, events: Events | None) -> None:
-        if events is not None:
-            changes = events.read()
-            if changes:
-                self._handle(Changed(changes.names, changes.everything or changes.addresses))
-                return
-        self._handle(Tick())
 
     def _handle(self, event: Event) -> None:
         """Play an event into the core and do all that follows from it, holding the host's lock once it is needed."""
@@ -139,9 +137,11 @@ class Daemon:
             case WriteStatus(status):
                 self._tell(status)
             case Observe(host, names):
+                kernel = hands.host(host)
+                announced = bool(self._events is not None and self._events.read())
                 start = time.monotonic()
-                found = hands.host(host).observe(names)
-                return HostObserved(tuple(found), time.monotonic() - start)
+                found = kernel.observe(names)
+                return HostObserved(tuple(found), time.monotonic() - start, announced)
             case Apply(plan):
                 return _applied(hands.host(self._core.status.host).apply(plan))
             case CheckPorts(names):
@@ -193,7 +193,8 @@ def _applied(outcome: Outcome) -> Applied:
 
 
 def _revive(host: Host, names: Iterable[str]) -> list[str]:
-    dead = datapath.forget_dead(host.indexes(frozenset(names)))
+    held = frozenset(names).intersection(datapath.ports())
+    dead = datapath.forget_dead(host.indexes(held)) if held else []
     for name in dead:
         with suppress(KernelError):
             host.touch(name)

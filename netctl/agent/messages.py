@@ -30,6 +30,8 @@ class HostObserved:
     found: tuple[Found[Device], ...]
     took: float
     """Seconds."""
+    announced: bool = False
+    """Whether the kernel announced anything before the look that no Changed told of: the look has seen it."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from netctl.kernel.rtnl import (
     SOL_NETLINK,
     link_name,
     messages,
+    read_address,
 )
 
 NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID = 1, 8
@@ -31,9 +32,9 @@ class Changes:
     """What was announced since the last time."""
 
     names: frozenset[str] = frozenset()
-    """Of the devices, in any namespace."""
+    """Of the devices, in any namespace. What only a protocol announces of them, as IPv6 does, does not count."""
     addresses: bool = False
-    """Whether an address came or went inside another namespace."""
+    """Whether an address that somebody configured came or went inside another namespace."""
     everything: bool = False
     """Whether anything may have changed: a namespace is gone, or announcements were lost."""
 
@@ -82,8 +83,9 @@ class Events:
             )
             for kind, _, _, body in messages(data):
                 if kind in {RTM_NEWLINK, RTM_DELLINK}:
-                    names.add(link_name(body))
+                    if body[0] == socket.AF_UNSPEC:
+                        names.add(link_name(body))
                 elif kind in {RTM_NEWADDR, RTM_DELADDR}:
-                    addresses |= elsewhere
+                    addresses |= elsewhere and read_address(body).configured
                 elif kind == RTM_DELNSID:
                     everything = True

@@ -13,7 +13,7 @@ from netctl import rundir
 from netctl.desired.device import Device, Namespace, Stranger, Tap, Veth
 from netctl.kernel import netns, tap, veth
 from netctl.kernel.errors import Busy, DeviceMissing, KernelError, NameTaken, NotPermitted, Refused
-from netctl.kernel.mark import DOOMED, ours
+from netctl.kernel.mark import DOOMED, GROUP, ours
 from netctl.kernel.rtnl import RTM_DELLINK, RTM_NEWLINK, Link, Rtnl, change_link
 from netctl.plan import Found, Key, Plan, Step
 
@@ -235,20 +235,28 @@ class Host:
     def _remove_links(self, names: Sequence[str]) -> None:
         """Remove devices of ours, all at once: one by one each costs 20 ms, a group of a thousand 0.2 s."""
         try:
-            found = [link for name in names if (link := self._rtnl.link(name)) is not None]
+            if len(names) == 1:
+                link = self._rtnl.link(names[0])
+                links = [link] if link is not None else []
+            else:
+                links = self._rtnl.links()
+            wanted = set(names)
+            found = [link for link in links if link.name in wanted]
             for link in found:
                 if not ours(link, self.name):
                     raise NameTaken(link.name, link.kind)
             if len(found) == 1:
                 self._delete(change_link(found[0].index))
+            elif found and found == [link for link in links if link.group == GROUP]:
+                self._delete(change_link(0, group=GROUP))
             elif found:
                 for link in found:
-                    self._delete_later(link)
+                    self._doom(link)
                 self._delete(change_link(0, group=DOOMED))
         except OSError as error:
             raise Refused(f"removing {', '.join(names[:3])}{'…' if len(names) > 3 else ''}", error) from error
 
-    def _delete_later(self, link: Link) -> None:
+    def _doom(self, link: Link) -> None:
         try:
             self._rtnl.ask(RTM_NEWLINK, change_link(link.index, group=DOOMED))
         except OSError as error:

@@ -86,16 +86,16 @@ def look(name: str, outside: Rtnl, host: str | None, wanted: bool) -> Inside | N
     """What is in the namespace called `name`; None where there is none, or it is neither ours nor wanted."""
     try:
         with opened(name) as descriptor, rtnl(descriptor) as inside:
-            loopback = inside.link("lo")
+            links = tuple(inside.links())
+            loopback = next((link for link in links if link.name == "lo"), None)
             if loopback is None:
                 return None
             is_ours = ours(loopback, host)
             if not is_ours and not wanted:
                 return None
-            links = tuple(inside.links())
             addresses: dict[int, list[str]] = {}
             for each in inside.addresses():
-                if each.permanent and not each.made_by_kernel:
+                if each.configured:
                     addresses.setdefault(each.index, []).append(each.text)
             checksums: dict[int, bool] = {}
             for link in links:

@@ -85,6 +85,11 @@ class Address:
     made_by_kernel: bool
     """The link-local IPv6 address that every device gets."""
 
+    @property
+    def configured(self) -> bool:
+        """Whether somebody gave it to the device, for good."""
+        return self.permanent and not self.made_by_kernel
+
 
 class Rtnl:
     """A socket of the network namespace in which the calling thread is, and stays in. A context manager.
@@ -98,6 +103,7 @@ class Rtnl:
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
             self._socket.setsockopt(SOL_NETLINK, option, 1)
         self._sequence = 0
+        self._interrupted = False
 
     def __enter__(self) -> Rtnl:
         return self
@@ -116,23 +122,21 @@ class Rtnl:
 
     def ask(self, kind: int, message: nlmsg, flags: int = 0) -> None:
         """Have one thing done. Raises OSError with the kernel's own words where it has any."""
-        self._send(kind, message, flags | NLM_F_ACK)
+        self._send(packed(message, kind, flags | NLM_F_ACK))
         for _ in self._answers():
             pass
 
     def links(self) -> list[Link]:
         """All devices of the namespace."""
-        message = ifinfmsg()
-        message["attrs"] = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
-        return [_link(body) for body in self._dump(RTM_GETLINK, message)]
+        return [read_link(body) for body in self._dump(_ALL_LINKS)]
 
     def link(self, name: str) -> Link | None:
         """The device called `name`; None where there is none."""
         message = ifinfmsg()
         message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
         try:
-            self._send(RTM_GETLINK, message, NLM_F_ACK)
-            (link,) = [_link(body) for body in self._answers()]
+            self._send(packed(message, RTM_GETLINK, NLM_F_ACK))
+            (link,) = [read_link(body) for body in self._answers()]
             return link
         except OSError as error:
             if error.errno == errno.ENODEV:
@@ -141,13 +145,13 @@ class Rtnl:
 
     def addresses(self) -> list[Address]:
         """All addresses of the namespace."""
-        return [_address(body) for body in self._dump(RTM_GETADDR, ifaddrmsg())]
+        return [read_address(body) for body in self._dump(_ALL_ADDRESSES)]
 
     def nsid(self, namespace: int) -> int | None:
         """The ID that the namespace behind a file descriptor has here; None while it has none."""
         message = nsidmsg()
         message["attrs"] = [("NETNSA_FD", namespace)]
-        self._send(RTM_GETNSID, message, NLM_F_ACK)
+        self._send(packed(message, RTM_GETNSID, NLM_F_ACK))
         for body in self._answers():
             found = attributes(body, 4).get(1)
             if found is not None:
@@ -155,19 +159,19 @@ class Rtnl:
                 return None if number < 0 else number
         return None
 
-    def _dump(self, kind: int, message: nlmsg) -> list[bytes]:
+    def _dump(self, question: bytes) -> list[bytes]:
         """Every answer to one question. What changes while the kernel answers makes it start again."""
         for _ in range(_DUMP_TRIES):
-            self._send(kind, message, NLM_F_DUMP)
+            self._send(question)
             self._interrupted = False
             answers = list(self._answers())
             if not self._interrupted:
                 break
         return answers
 
-    def _send(self, kind: int, message: nlmsg, flags: int) -> None:
+    def _send(self, request: bytes) -> None:
         self._sequence += 1
-        self._socket.send(packed(message, kind, flags | NLM_F_REQUEST, self._sequence))
+        self._socket.send(request[:8] + _U32.pack(self._sequence) + request[12:])
 
     def _answers(self) -> Iterator[bytes]:
         while True:
@@ -186,9 +190,9 @@ class Rtnl:
                 yield body
 
 
-def packed(message: nlmsg, kind: int, flags: int, sequence: int) -> bytes:
-    """The message as it goes to the kernel."""
-    message["header"] = {"type": kind, "flags": flags, "sequence_number": sequence, "pid": 0}
+def packed(message: nlmsg, kind: int, flags: int) -> bytes:
+    """The request as it goes to the kernel, but for its sequence number."""
+    message["header"] = {"type": kind, "flags": flags | NLM_F_REQUEST, "sequence_number": 0, "pid": 0}
     message.encode()
     return bytes(message.data)
 
@@ -222,7 +226,8 @@ def link_name(body: bytes) -> str:
     return _text(attributes(body, _IFINFO.size).get(3, b""))
 
 
-def _link(body: bytes) -> Link:
+def read_link(body: bytes) -> Link:
+    """The device that the body of an RTM_NEWLINK or RTM_DELLINK describes."""
     _, _, index, flags, _ = _IFINFO.unpack_from(body)
     found = attributes(body, _IFINFO.size)
     info = attributes(found.get(18, b""))
@@ -244,7 +249,8 @@ def _link(body: bytes) -> Link:
     )
 
 
-def _address(body: bytes) -> Address:
+def read_address(body: bytes) -> Address:
+    """The address that the body of an RTM_NEWADDR or RTM_DELADDR describes."""
     family, length, flags, _, index = _IFADDR.unpack_from(body)
     found = attributes(body, _IFADDR.size)
     address = ip_address(found[2] if 2 in found and family == socket.AF_INET else found[1])
@@ -284,3 +290,7 @@ def change_link(index: int, up: bool | None = None, **attrs: Any) -> ifinfmsg:
         message["flags"], message["change"] = (IFF_UP if up else 0), IFF_UP
     message["attrs"] = [(f"IFLA_{name.upper()}", value) for name, value in attrs.items() if value is not None]
     return message
+
+
+_ALL_LINKS = packed(change_link(0, ext_mask=RTEXT_FILTER_SKIP_STATS), RTM_GETLINK, NLM_F_DUMP)
+_ALL_ADDRESSES = packed(ifaddrmsg(), RTM_GETADDR, NLM_F_DUMP)

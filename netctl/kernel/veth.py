@@ -152,11 +152,7 @@ def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:
 
 
 def _set_addresses(inside: Rtnl, index: int, wanted: tuple[str, ...]) -> None:
-    there = {
-        each.text
-        for each in inside.addresses()
-        if each.index == index and each.permanent and not each.made_by_kernel
-    }
+    there = {each.text for each in inside.addresses() if each.index == index and each.configured}
     for text in sorted(there - set(wanted)):
         inside.ask(RTM_DELADDR, _address(index, text))
     for text in wanted:
