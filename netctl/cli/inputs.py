@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -49,6 +50,11 @@ def need_root(what: str) -> None:
             "and the sockets of Open vSwitch. Run it with sudo.",
             BAD_INPUT,
         )
+
+
+def netctl() -> str:
+    """How a person at this terminal calls netctl: by its name where that is found, else by its path."""
+    return "netctl" if shutil.which("netctl") else str(Path(sys.executable).with_name("netctl"))
 
 
 def policy_path(path: str | None) -> Path:

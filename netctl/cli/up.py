@@ -16,7 +16,7 @@ from rich.console import Console
 from netctl.cli import children
 from netctl.cli.children import Daemon
 from netctl.cli.down import take_down
-from netctl.cli.inputs import need_root, policy_path, read_host, read_policy, say_and_exit
+from netctl.cli.inputs import need_root, netctl, policy_path, read_host, read_policy, say_and_exit
 from netctl.cli.remote import Unreachable, get
 from netctl.controller.planning import Panel
 from netctl.rundir import Locked, Running, alive, read_json, remove_pid, run_dir, write_pid
@@ -67,7 +67,7 @@ def command(
     try:
         write_pid("up")
     except Running as error:
-        say_and_exit(f"netctl up runs already, as process {error.pid}; `netctl down` ends it", 1)
+        say_and_exit(f"netctl up runs already, as process {error.pid}; `{netctl()} down` ends it", 1)
     except Locked as error:
         say_and_exit(str(error), 1)
     signal.signal(signal.SIGTERM, interrupt)
@@ -88,7 +88,7 @@ def command(
                 daemon.start()
             good = up.run(stack, play_guests, check, once)
     except Interrupted:
-        console.print("Ended. The wires stay; `netctl down` removes them." if not once else "Interrupted.")
+        console.print(f"Ended. The wires stay; `{netctl()} down` removes them." if not once else "Interrupted.")
     finally:
         remove_pid("up")
     if once:
@@ -123,7 +123,7 @@ class Up:
             return good
         self.console.print(
             f"Logs: {self.logs}/controller.log, {self.logs}/agent.log. Ctrl-C ends this; "
-            "the wires stay until `netctl down`.",
+            f"the wires stay until `{netctl()} down`.",
             soft_wrap=True,
         )
         self._stay(guests)

@@ -56,6 +56,12 @@ def _of_wire(field: str) -> Callable[[Policy, Ports], Places]:
     return find
 
 
+def _tls(policy: Policy, _: Ports) -> Places:
+    for path, host in _hosts(policy):
+        if host.ovsdb is not None and host.ovsdb.startswith("ssl:"):
+            yield (*path, "ovsdb"), "tcp: over a network that you trust, or a tunnel, is"
+
+
 def _macvtaps(policy: Policy, _: Ports) -> Places:
     for path, host in _hosts(policy):
         for guest_name, guest in host.guests.items():
@@ -119,6 +125,7 @@ def _across(policy: Policy, ports: Ports) -> Places:
 
 
 NOT_YET = (
+    NotYet("ovsdb over TLS", _tls, Host, "ovsdb"),
     NotYet("macvtap NICs", _macvtaps, MacvtapNic),
     NotYet("links", _section("links"), Host, "links"),
     NotYet("uplinks", _section("uplinks"), Host, "uplinks"),
