@@ -135,7 +135,10 @@ class Daemon:
             case Log(level, text):
                 log.log(LEVELS[level], "%s", text)
             case WriteStatus(status):
-                self._tell(status)
+                try:
+                    self._tell(status)
+                except OSError as error:
+                    log.error("the status cannot be written: %s", error)
             case Observe(host, names):
                 kernel = hands.host(host)
                 announced = bool(self._events is not None and self._events.read())

@@ -89,6 +89,7 @@ class Refused(KernelError):
 _MEANWHILE = "something removed it meanwhile; apply again"
 _LOOK = "the kernel's log (`dmesg`) may say more"
 _REMEDY = {
+    errno.EROFS: "say with NETCTL_RUN_DIR where netctl may write instead of /run/netctl",
     errno.EPERM: "run it as root",
     errno.EACCES: "an address of a family that is switched off? see the sysctl net.ipv6.conf.*.disable_ipv6",
     errno.ENOSPC: "a limit of the kernel is reached; see /proc/sys/user/max_net_namespaces",

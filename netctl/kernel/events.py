@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from netctl.kernel.rtnl import (
@@ -44,7 +45,7 @@ class Changes:
 
 class Events:
     """A socket that becomes readable when something changes. One for all namespaces: a peer in another one has
-    given that one an ID here."""
+    given that one an ID here. Without CAP_NET_BROADCAST it hears of this one alone."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(
@@ -55,7 +56,8 @@ class Events:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        self._socket.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
+        with suppress(PermissionError):
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
         for group in (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NSID):
             self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
 

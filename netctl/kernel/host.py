@@ -73,6 +73,8 @@ class Host:
                 stack.enter_context(rundir.locked(LOCK, self._patience))
             except rundir.Locked as error:
                 raise Busy(error.pid) from error
+            except OSError as error:
+                raise Refused("taking the lock of this host's devices", error) from error
             self._rtnl = stack.enter_context(Rtnl())
             self._stack = stack.pop_all()
         return self

@@ -28,10 +28,9 @@ _PORT = re.compile(r"^\s+port \d+: (\S+)")
 def ports() -> list[str]:
     """The devices that the userspace datapath holds; none when there is no Open vSwitch here, or no such datapath."""
     with suppress(OSError, ValueError):
-        if not os.path.samefile(f"/proc/{_pid()}/ns/net", "/proc/thread-self/ns/net"):
-            return []
-        answer = _appctl("dpctl/show", DATAPATH)
-        return [match[1] for line in answer.splitlines() if (match := _PORT.match(line))]
+        if _is_here(_pid()):
+            answer = _appctl("dpctl/show", DATAPATH)
+            return [match[1] for line in answer.splitlines() if (match := _PORT.match(line))]
     return []
 
 
@@ -70,8 +69,20 @@ def _delete(device: str) -> bool:
     return False
 
 
+def _is_here(pid: int) -> bool:
+    """Whether a process is an ovs-vswitchd in this thread's network namespace, so that its devices are those here.
+
+    One in a container with process numbers of its own is not known to be.
+    """
+    name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    return name == "ovs-vswitchd" and os.path.samefile(f"/proc/{pid}/ns/net", "/proc/thread-self/ns/net")
+
+
 def _packet_sockets() -> set[int]:
-    """The indexes of the devices on which ovs-vswitchd has a packet socket (packet(7), /proc/net/packet)."""
+    """The indexes of the devices on which ovs-vswitchd has a packet socket (packet(7), /proc/net/packet).
+
+    Raises OSError when this process may not see what sockets it has.
+    """
     mine: set[str] = set()
     folder = f"/proc/{_pid()}/fd"
     for descriptor in os.listdir(folder):
@@ -79,6 +90,8 @@ def _packet_sockets() -> set[int]:
             target = os.readlink(f"{folder}/{descriptor}")
             if target.startswith("socket:["):
                 mine.add(target[8:-1])
+    if not mine:
+        raise PermissionError(f"{folder} shows no socket")
     found: set[int] = set()
     for line in Path("/proc/thread-self/net/packet").read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split()

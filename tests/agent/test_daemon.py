@@ -256,6 +256,29 @@ def test_second_agent_and_bad_input(agent: Agent) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_the_two_capabilities_that_it_asks_for_are_enough(box: Box) -> None:
+    box.path("/run/policy.yaml").write_text(POLICY)
+    both = "-all,+net_admin,+sys_admin"
+    box.popen(["setpriv", f"--bounding-set={both}", f"--inh-caps={both}", *COMMAND])
+    status = box.path("/run/netctl/agent-hv1.json")
+    box.wait_for(lambda: json.loads(status.read_text())["converged"], 10, "the host to be as the policy says")
+    assert "CAP_SYS_ADMIN" not in status.read_text()
+    box.start_ovs()
+    box.run(SWITCH)
+    box.wait_for(lambda: ping(box), 5, "the wire")
+    time.sleep(2.5)
+    assert json.loads(status.read_text())["repairs"] == 0
+
+
+def test_where_it_may_not_write_it_says_so(box: Box) -> None:
+    box.path("/run/policy.yaml").write_text(POLICY)
+    box.run("mount -t tmpfs -o ro ro /run/netctl")
+    done = box.run([*COMMAND, "--once"], check=False)
+    assert done.returncode == 1
+    assert "NETCTL_RUN_DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_once(box: Box) -> None:
     box.path("/run/policy.yaml").write_text(POLICY)
     box.run([*COMMAND, "--once"])
