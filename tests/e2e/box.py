@@ -136,7 +136,7 @@ class Box:
 
     def _argv(self, argv: Sequence[str] | str, cwd: str | Path) -> list[str]:
         command = ["bash", "-ec", argv] if isinstance(argv, str) else [str(each) for each in argv]
-        enter = ["nsenter", "--target", str(self.pid), "--net", "--mount", "--pid"]
+        enter = ["nsenter", "--target", str(self.pid), "--net", "--mount", "--pid", "--root"]
         return [*enter, "env", f"--chdir={cwd}", *command]
 
     def popen(
