@@ -33,7 +33,7 @@ class Daemon:
     def start(self) -> None:
         parent = os.getpid()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: PLW1509 (netctl up starts them from its only thread)
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -3,9 +3,9 @@
     python -m tests.bench.saved_to_ping [ROUNDS]
 
 The daemons run in a box on real Open vSwitch (datapath netdev). By hand is one shell script of ip, ethtool,
-ovs-vsctl and ovs-ofctl calls. Both end with the first echo that comes back. The pinging begins before the wire is there, so what
-ARP remembers of its failure is flushed between two tries: the kernel would wait a second before it asks again.
-Needs root.
+ovs-vsctl and ovs-ofctl calls. Both end with the first echo that comes back. The pinging begins before the wire
+is there, so what ARP remembers of its failure is flushed between two tries: the kernel would wait a second before
+it asks again. Needs root.
 """
 
 from __future__ import annotations
