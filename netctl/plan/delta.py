@@ -47,7 +47,7 @@ def delta(
         if have is None:
             makes.append(Step("add", key, f"{NOT_THERE}; {want.why}", None, want.item))
             continue
-        differs = changes(have.item, want.item)
+        differs = () if have.item == want.item else changes(have.item, want.item)
         if not differs:
             continue
         if not have.ours:
