@@ -29,6 +29,7 @@ RUN = {
     "OVS_LOGDIR": "/run/openvswitch",
     "OVS_SYSCONFDIR": "/run/etc",
     "NETCTL_RUN_DIR": "/run/netctl",
+    "TMPDIR": "/run/tmp",
 }
 
 KEEP = ("NETCTL_RYU_PYTHON",)
@@ -42,7 +43,7 @@ SETUP = """
 mount --make-rprivate /
 mount -t tmpfs run /run
 mount -t sysfs sys /sys
-mkdir -p /run/netns /run/lock /run/etc/openvswitch /run/openvswitch /run/netctl
+mkdir -p /run/netns /run/lock /run/etc/openvswitch /run/openvswitch /run/netctl /run/tmp
 ip link set lo up
 trap '' CHLD
 echo ready
