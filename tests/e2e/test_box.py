@@ -60,7 +60,7 @@ def test_open_vswitch_and_http(box: Box) -> None:
     box.stop_ovs()
     box.start_ovs()
     assert box.run("ovs-vsctl list-br").stdout == "br0\n"
-    server = box.popen("exec python3 -m http.server 8080 --bind 127.0.0.1", cwd="/run/openvswitch")
+    server = box.popen(f"exec {sys.executable} -m http.server 8080 --bind 127.0.0.1", cwd="/run/openvswitch")
     status, _, body = box.wait_for(lambda: box.request("http://127.0.0.1:8080/"))
     assert status == 200
     assert b"conf.db" in body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_frame_that_comes_tagged_with_the_vlan_of_the_wired_ports_goes_nowhere
         "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); "
         "s.send(b'\\xff' * 6 + bytes.fromhex('02000000000381000fff0806') + b'\\0' * 46)"
     )
-    frame = f"for i in 1 2 3; do ip netns exec n3 python3 -c \"{send}\"; done"
+    frame = f"for i in 1 2 3; do ip netns exec n3 {sys.executable} -c \"{send}\"; done"
     assert "02:00:00:00:00:03" not in captured(lab, 1, frame)
     assert "02:00:00:00:00:03" not in captured(lab, 2, frame)
 
