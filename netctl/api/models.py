@@ -91,7 +91,7 @@ class Port(Answer):
     up: bool | None
     """Carrier and administrative state together; null while unknown."""
     wire: str | None
-    """The wire that ends here."""
+    """The wire that ends here, or several, one for each VLAN, with ", " between them."""
     ours: bool
     """Whether netctl made the port on the bridge."""
     error: str | None
@@ -102,6 +102,8 @@ class WireEnd(Answer):
     host: str
     bridge: str
     port: str
+    vlan: int | None
+    """The VLAN of the port that is wired; null is the whole port."""
 
 
 class Wire(Answer):

@@ -109,7 +109,13 @@ def _ports(call: Call) -> list[PortView]:
     for kind, name in call.query.items():
         if name not in known[kind]:
             raise unknown(kind, name, sorted(known[kind]))
-    return [port for port in snapshot.ports if all(getattr(port, key) == value for key, value in call.query.items())]
+    return [port for port in snapshot.ports if all(_fits(port, key, name) for key, name in call.query.items())]
+
+
+def _fits(port: PortView, key: str, name: str) -> bool:
+    if key == "wire":
+        return name in (port.wire or "").split(", ")
+    return bool(getattr(port, key) == name)
 
 
 def _ready(call: Call) -> models.Readiness:

@@ -255,6 +255,11 @@ def _show_ports(ports: list[Json]) -> None:
     )
 
 
+def _end_of_wire(end: Json) -> str:
+    port = "/".join((end["host"], end["bridge"], end["port"]))
+    return port if end["vlan"] is None else f"{port} VLAN {end['vlan']}"
+
+
 def _show_wires(wires: list[Json]) -> None:
     _table(
         ("WIRE", "STATE", "A", "B", "WHY", "POLICY"),
@@ -262,7 +267,7 @@ def _show_wires(wires: list[Json]) -> None:
             (
                 each["name"],
                 each["state"],
-                *("/".join((end["host"], end["bridge"], end["port"])) for end in each["ends"]),
+                *map(_end_of_wire, each["ends"]),
                 each["why"] or "-",
                 each["said"] or "-",
             )

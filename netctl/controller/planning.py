@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from netctl.desired.flow import Flow, Output
+from netctl.desired.flow import Flow
 from netctl.desired.flows import WIRE_PRIORITY, Cable, cables, flows
 from netctl.desired.ovs import rows, wired_ports
 from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
@@ -76,17 +76,18 @@ def plan_flows(
 ) -> Plan[Flow]:
     """What is to be done to the flows of a bridge; `numbers` gives the OpenFlow number of each of its ports.
 
-    On a learning bridge a wire waits until both its ports are isolated in the database, so that at no moment a
-    flooded frame can enter it.
+    On a learning bridge a wire waits until both its ports are isolated in the database, and a copy until the
+    monitor port is, so that at no moment a flooded frame can enter them.
     """
     unpatched = panel.bridge(host, bridge)
     assert unpatched is not None
     wires = panel.cables.get((host, bridge), [])
+    ready = numbers
     if unpatched == "normal":
         isolated = {
             f.item.name for f in observed.rows if isinstance(f.item, Port) and f.item.tag == ISOLATED
         }
-        wires = [wire for wire in wires if all(end.port in isolated for end in wire.ends)]
+        ready = {name: number for name, number in numbers.items() if name in isolated}
     said = f"{panel.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
     halves = {
         wire.cookie: f"wire {wire.name} has no port {' and no port '.join(missing)}; {wire.said}"
@@ -94,7 +95,7 @@ def plan_flows(
         if (missing := [end.port for end in wire.ends if end.port not in numbers])
     }
     return delta(
-        flows(bridge, unpatched, said, wires, numbers),
+        flows(bridge, unpatched, said, wires, ready),
         found,
         why_not=lambda flow: halves.get(flow.cookie, NOT_WANTED),
     )
@@ -111,5 +112,5 @@ def still_wired(
         if not each.ours or flow.priority != WIRE_PRIORITY or flow.match.in_port is None:
             continue
         wired.add(flow.match.in_port)
-        wired.update(action.port for action in flow.actions if isinstance(action, Output))
+        wired.update(flow.outputs())
     return {PortRef(host, bridge, names[number]) for number in wired if number in names}

@@ -67,6 +67,7 @@ class PortView:
     up: bool | None
     """Carrier and administrative state together; None while unknown."""
     wire: str | None
+    """The wire that ends here, or several, one for each VLAN, with «, » between them."""
     ours: bool
     """Whether netctl made the port on the bridge."""
     error: str | None = None
@@ -78,6 +79,8 @@ class WireEnd:
     host: str
     bridge: str
     port: str
+    vlan: int | None = None
+    """The VLAN of the port that is wired; None is the whole port."""
 
 
 @dataclass(frozen=True)

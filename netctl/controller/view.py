@@ -44,9 +44,11 @@ def snapshot(brain: Brain) -> Snapshot:
         for dpid, switch in brain.switches.items()
         if (place := brain.place(dpid)) is not None
     }
-    wired = {
-        end: cable.name for group in brain.panel.cables.values() for cable in group for end in cable.ends
-    }
+    wired: dict[PortRef, list[str]] = {}
+    for group in brain.panel.cables.values():
+        for cable in group:
+            for end in dict.fromkeys(cable.ends):
+                wired.setdefault(end, []).append(cable.name)
     ports = _ports(brain, brain.panel, live, wired)
     return Snapshot(
         revision=brain.revision,
@@ -121,7 +123,7 @@ def _names(row: Row) -> tuple[str, ...]:
     return (row.bridge,) if isinstance(row, Port) else (row.name,)
 
 
-def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, str]) -> dict[PortRef, PortView]:
+def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, list[str]]) -> dict[PortRef, PortView]:
     views: dict[PortRef, PortView] = {}
     ours: dict[str, set[str]] = {}
     refs = {ref: None for ref, _ in panel.ports.all()}
@@ -150,7 +152,7 @@ def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, str]) ->
             number=sp.number if sp else None,
             mac=sp.mac if sp else (port_state.mac if port_state else None),
             up=sp.up if sp else None,
-            wire=wired.get(ref),
+            wire=", ".join(wired.get(ref, ())) or None,
             ours=ref.port in ours.get(ref.host, ()),
             error=error or (None if port_state else "not on the bridge yet"),
         )
@@ -173,7 +175,10 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Wir
             cookies = {cookie for cookie, count in counts.items() if count >= 2} - changing
         for cable in group:
             state, why = _wire_state(cable, place in live, cookies, ports)
-            ends = tuple(WireEnd(end.host, end.bridge, end.port) for end in cable.ends)
+            ends = tuple(
+                WireEnd(end.host, end.bridge, end.port, vlan)
+                for end, vlan in zip(cable.ends, cable.vlans, strict=True)
+            )
             views.append(WireView(cable.name, (ends[0], ends[1]), state, why, cable.said))
     return views
 

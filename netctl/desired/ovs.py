@@ -36,9 +36,10 @@ def rows(
 
 
 def wired_ports(loaded: Loaded, ports: Ports) -> set[PortRef]:
-    """Every port in which a wire of the policy ends."""
+    """Every port in which a wire of the policy ends, or that gets the copy of one."""
     assert loaded.policy is not None
-    return {ports.resolve(end.port) for wire in loaded.policy.wires for end in wire.ends}
+    ends = [end.port for wire in loaded.policy.wires for end in wire.ends]
+    return {ports.resolve(spec) for spec in (*ends, *(tap.to for tap in loaded.policy.taps))}
 
 
 def port_refs(loaded: Loaded, ports: Ports) -> list[tuple[PortRef, str]]:

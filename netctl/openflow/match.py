@@ -39,13 +39,18 @@ _STANDARD = 1
 """OFPMT_OXM."""
 
 
+def vlan_field(vlan: int) -> bytes:
+    """The vlan_vid of a frame that has a tag, as an OXM field of 6 octets."""
+    return _VLAN_TLV.pack(BASIC, _VLAN_VID << 1, 2, vlan | _PRESENT)
+
+
 def pack(match: Match, others: tuple[str, ...] = ()) -> bytes:
     """An ofp_match, padded to 64 bits. `others` are fields as `unpack` gave them, else ValueError."""
     body = b""
     if match.in_port is not None:
         body += _PORT_TLV.pack(BASIC, _IN_PORT << 1, 4, match.in_port)
     if match.vlan is not None:
-        body += _VLAN_TLV.pack(BASIC, _VLAN_VID << 1, 2, match.vlan | _PRESENT)
+        body += vlan_field(match.vlan)
     body += b"".join(map(_from_text, others))
     length = _HEAD.size + len(body)
     return _HEAD.pack(_STANDARD, length) + body + bytes(-length % 8)

@@ -5,8 +5,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from netctl.desired.flow import COOKIE, COOKIE_MASK, NORMAL, Flow, Foreign, Match, Output
+from netctl.desired.flow import (
+    COOKIE,
+    COOKIE_MASK,
+    IN_PORT,
+    NORMAL,
+    TPID,
+    Action,
+    Clone,
+    Flow,
+    Foreign,
+    Match,
+    Output,
+    PopVlan,
+    PushVlan,
+    SetVlan,
+)
 from netctl.openflow import match
+from netctl.openflow.flowmod import CLONE, NICIRA
 from netctl.openflow.frame import MULTIPART_REQUEST, DecodeError, message
 from netctl.openflow.multipart import FLOW, MULTIPART, part
 from netctl.plan import Found
@@ -19,10 +35,13 @@ _ENTRY = struct.Struct("!HBxIIHHHH4xQQQ")
 _TLV = struct.Struct("!HH")
 _PORT = struct.Struct("!I")
 _MAX_PORT = 0xFFFF_FF00
+_PUSHED = TPID.to_bytes(2, "big") + bytes(2)
+_PRESENT = 0x1000
+_SET_VLAN = match.vlan_field(0)[:4]
+_CLONED = NICIRA.to_bytes(4, "big") + CLONE.to_bytes(2, "big") + bytes(6)
 _APPLY_ACTIONS = 4
 
 _RESERVED = {
-    0xFFFF_FFF8: "IN_PORT",
     0xFFFF_FFF9: "TABLE",
     0xFFFF_FFFB: "FLOOD",
     0xFFFF_FFFC: "ALL",
@@ -81,9 +100,9 @@ def _flows(body: bytes, bridge: str) -> Iterator[Found[Flow]]:
         at = end
 
 
-def _instructions(body: bytes) -> tuple[Output | Foreign, ...]:
-    """What a flow does. Outputs that are applied at once are Outputs, everything else is Foreign."""
-    done: tuple[Output | Foreign, ...] = ()
+def _instructions(body: bytes) -> tuple[Action, ...]:
+    """What a flow does. What is not applied at once is Foreign, and so is every action that netctl never writes."""
+    done: tuple[Action, ...] = ()
     for kind, payload in _tlvs(body):
         if kind == _APPLY_ACTIONS:
             done += tuple(_action(action, data) for action, data in _tlvs(payload[4:]))
@@ -95,14 +114,28 @@ def _instructions(body: bytes) -> tuple[Output | Foreign, ...]:
     return done
 
 
-def _action(kind: int, payload: bytes) -> Output | Foreign:
+def _action(kind: int, payload: bytes) -> Action:
+    if kind == 0xFFFF and payload.startswith(_CLONED):
+        return Clone(tuple(_plain(inner, data) for inner, data in _tlvs(payload[len(_CLONED) :])))
+    return _plain(kind, payload)
+
+
+def _plain(kind: int, payload: bytes) -> Output | PushVlan | PopVlan | SetVlan | Foreign:
     if kind == 0:
         if len(payload) < _PORT.size:
             raise DecodeError("an output action without a port")
         (port,) = _PORT.unpack_from(payload)
-        if port == NORMAL or 0 < port <= _MAX_PORT:
+        if port in (NORMAL, IN_PORT) or 0 < port <= _MAX_PORT:
             return Output(port)
         return Foreign(f"output:{_RESERVED.get(port, f'{port:#x}')}")
+    if kind == 17 and payload == _PUSHED:
+        return PushVlan()
+    if kind == 18 and payload == bytes(4):
+        return PopVlan()
+    if kind == 25 and len(payload) == 12 and payload.startswith(_SET_VLAN) and not any(payload[6:]):
+        vid = int.from_bytes(payload[4:6], "big")
+        if vid & ~0xFFF == _PRESENT:
+            return SetVlan(vid & 0xFFF)
     return Foreign(f"{_ACTIONS.get(kind, f'action_{kind}')}:{payload.hex()}")
 
 

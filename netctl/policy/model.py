@@ -391,7 +391,11 @@ class End(Part):
     short = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
 
     port: PortSpec = Field(description="`[host/[bridge/]]port`, as little as is unique.")
-    vlan: VlanId | None = Field(None, description="Only this VLAN of the port, 1 to 4094; its tag is rewritten.")
+    vlan: VlanId | None = Field(
+        None,
+        description="Only this VLAN of the port, 1 to 4094. Between VLANs its tag is rewritten; "
+        "towards a whole port it is taken off, and from there put on.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -435,10 +439,10 @@ class Wire(Part):
 
 
 class TapCopy(Part):
-    """A copy of all that passes a wire, both directions, for a monitor port."""
+    """A copy of all that enters a wire, at either end and as it comes in, for a monitor port."""
 
     of: WireName = Field(description="The wire, by its name.")
-    to: PortSpec = Field(description="The port that gets the copy.")
+    to: PortSpec = Field(description="The port that gets the copy; what it sends goes nowhere.")
 
 
 class Host(Part):

@@ -38,6 +38,11 @@ wires:
   - [vm1-eth1, ns1-eth0]                # short: two ports
   - name: outside                       # long: a name of its own
     ends: [spare, hv1/ovbr0/eno2]
+  - name: trunk-100                     # a VLAN of a port, and a VLAN of another
+    ends: [{port: ovbr0/eno3, vlan: 100}, {port: ovbr0/eno4, vlan: 200}]
+
+taps:
+  - {of: outside, to: ovbr0/eno5}       # a copy of a wire for a monitor port
 """
 
 _INTRODUCTION = """\

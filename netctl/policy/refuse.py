@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import Bridge, End, Host, MacvtapNic, Part, Policy, Port, Wire
+from netctl.policy.model import Bridge, Host, MacvtapNic, Part, Policy, Port, TapCopy, Wire
 from netctl.policy.ports import Path, PortError, Ports
 
 Places = Iterator[tuple[Path, str]]
@@ -102,18 +102,6 @@ def _carrier(policy: Policy, _: Ports) -> Places:
             )
 
 
-def _vlans(policy: Policy, _: Ports) -> Places:
-    for number, wire in enumerate(policy.wires):
-        for end, each in enumerate(wire.ends):
-            if each.vlan is not None:
-                yield ("wires", number, "ends", end, "vlan"), "a wire takes whole ports, tags and all"
-
-
-def _taps(policy: Policy, _: Ports) -> Places:
-    for number in range(len(policy.taps)):
-        yield ("taps", number), ""
-
-
 def _across(policy: Policy, ports: Ports) -> Places:
     for number, wire in enumerate(policy.wires):
         try:
@@ -122,6 +110,17 @@ def _across(policy: Policy, ports: Ports) -> Places:
             continue
         if (one.host, one.bridge) != (other.host, other.bridge):
             yield ("wires", number), f"the ends are {one} and {other}"
+
+
+def _tapped_across(policy: Policy, ports: Ports) -> Places:
+    ends = {wire.name: wire.ends[0].port for wire in policy.wires}
+    for number, tap in enumerate(policy.taps):
+        try:
+            wired, monitor = ports.resolve(ends.get(tap.of, "")), ports.resolve(tap.to)
+        except PortError:
+            continue
+        if (wired.host, wired.bridge) != (monitor.host, monitor.bridge):
+            yield ("taps", number, "to"), f"the wire ends in {wired}, the copy in {monitor}"
 
 
 NOT_YET = (
@@ -135,9 +134,8 @@ NOT_YET = (
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
     NotYet("observe", _of_wire("observe"), Wire, "observe"),
     NotYet("carrier: follow", _carrier, Wire, "carrier"),
-    NotYet("VLANs at the ends of a wire", _vlans, End, "vlan"),
-    NotYet("taps", _taps, Policy, "taps"),
     NotYet("role: fabric", _fabric, Port, "role"),
     NotYet("discover", _discover, Bridge, "discover"),
     NotYet("wires across bridges", _across, Wire, "ends"),
+    NotYet("taps across bridges", _tapped_across, TapCopy, "to"),
 )

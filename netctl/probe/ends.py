@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 from types import TracebackType
 
+from netctl.desired.flow import TPID
 from netctl.probe.namespace import in_namespace
 
 ETH_P_ALL = 3
@@ -127,6 +128,25 @@ def whole(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
                     tpid = 0x8100
                 return frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
     return frame
+
+
+class VlanEnd(End):
+    """One VLAN of another end: what is put in gets its tag, and what comes out with it is handed on without."""
+
+    def __init__(self, end: End, vlan: int) -> None:
+        super().__init__(end.name, end.link, end.mac, end.mtu)
+        self._end = end
+        self._vlan = vlan
+
+    def send(self, frame: bytes) -> str:
+        return self._end.send(frame[:12] + struct.pack("!HH", TPID, self._vlan) + frame[12:])
+
+    def receive(self) -> bytes | None:
+        while (frame := self._end.receive()) is not None:
+            tpid, tci = struct.unpack_from("!HH", frame, 12)
+            if tpid == TPID and tci & 0xFFF == self._vlan:
+                return frame[:12] + frame[16:]
+        return None
 
 
 class PlayedEnd(End):

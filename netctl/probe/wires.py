@@ -11,7 +11,7 @@ from typing import Any
 
 from netctl.policy import Policy, PortRef, Ports, Wire
 from netctl.probe.crossing import Row, check
-from netctl.probe.ends import End, NamespaceEnd, NoEnd, PlayedEnd
+from netctl.probe.ends import End, NamespaceEnd, NoEnd, PlayedEnd, VlanEnd
 from netctl.probe.guest import control_path
 
 AGAIN = 0.1
@@ -88,9 +88,13 @@ def check_wire(ports: Ports, wire: Wire, host: str) -> Checked:
     names = (refs[0].port, refs[1].port)
     with ExitStack() as stack:
         try:
-            one, other = (stack.enter_context(open_end(ports, ref, host)) for ref in refs)
+            opened = [stack.enter_context(open_end(ports, ref, host)) for ref in refs]
         except NoEnd as problem:
             return Checked(wire.name, names, problem=str(problem))
+        one, other = (
+            opened_end if end.vlan is None else VlanEnd(opened_end, end.vlan)
+            for opened_end, end in zip(opened, wire.ends, strict=True)
+        )
         return Checked(wire.name, names, tuple(check(one, other)))
 
 

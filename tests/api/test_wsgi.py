@@ -105,8 +105,8 @@ def test_one_wire(client: Make) -> None:
     assert client(GOOD).get("/api/v1/wires/vm1-eth1--vm2-eth1").json == {
         "name": "vm1-eth1--vm2-eth1",
         "ends": [
-            {"host": "hv1", "bridge": "ovbr0", "port": "vm1-eth1"},
-            {"host": "hv1", "bridge": "ovbr0", "port": "vm2-eth1"},
+            {"host": "hv1", "bridge": "ovbr0", "port": "vm1-eth1", "vlan": None},
+            {"host": "hv1", "bridge": "ovbr0", "port": "vm2-eth1", "vlan": None},
         ],
         "state": "up",
         "why": "",

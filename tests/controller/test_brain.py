@@ -276,3 +276,45 @@ def test_an_unknown_switch_is_shown_and_not_touched(world: World) -> None:
     world.policy(POLICY)
     assert kinds(world.play([SwitchUp(0xABC, ())])) == []
     assert 0xABC in [switch.dpid for switch in world.snapshot().switches]
+
+
+VLANS = POLICY.replace("  - [a, b]", "  - {name: one, ends: [{port: a, vlan: 1}, {port: b, vlan: 2}]}\n"
+                       "  - {name: two, ends: [{port: a, vlan: 2}, c]}")  # fmt: skip
+TAPPED = LEARNING + "taps:\n  - {of: a--b, to: c}\n"
+
+
+def test_several_wires_of_a_port_each_have_their_state(world: World) -> None:
+    world.missing.add("c")
+    world.policy(VLANS)
+    seen = world.snapshot()
+    assert [(wire.name, wire.state) for wire in seen.wires] == [("one", "up"), ("two", "waiting")]
+    assert [end.vlan for wire in seen.wires for end in wire.ends] == [1, 2, 2, None]
+    assert {port.name: port.wire for port in seen.ports} == {"a": "one, two", "b": "one", "c": "two", "d": None}
+    world.appear("c")
+    assert [wire.state for wire in world.snapshot().wires] == ["up", "up"]
+    assert world.snapshot().converged
+
+
+def test_a_wire_does_not_wait_for_its_monitor(world: World) -> None:
+    world.missing.add("c")
+    world.policy(POLICY + "taps:\n  - {of: a--b, to: c}\n")
+    assert world.wired() == {("a", "b"), ("b", "a")}
+    assert [wire.state for wire in world.snapshot().wires] == ["up"]
+    world.appear("c")
+    assert world.wired() == {("a", "b"), ("b", "a"), ("a", "c"), ("b", "c")}
+    assert [wire.state for wire in world.snapshot().wires] == ["up"]
+    assert world.snapshot().converged
+
+
+def test_on_a_learning_bridge_a_monitor_is_isolated_before_its_copies_and_freed_after_them(world: World) -> None:
+    world.policy(LEARNING)
+    said = [type(c) for c in world.policy(TAPPED) if isinstance(c, ApplyRows | ApplyFlows)]
+    assert said[0] is ApplyRows
+    tags = {f.item.name: f.item.tag for f in world.rows.values() if isinstance(f.item, Port)}
+    assert tags == {"a": ISOLATED, "b": ISOLATED, "c": ISOLATED, "d": None}
+    assert world.wired() == {("a", "b"), ("b", "a"), ("a", "c"), ("b", "c")}
+    said = [type(c) for c in world.policy(LEARNING) if isinstance(c, ApplyRows | ApplyFlows)]
+    assert said == [ApplyFlows, ApplyRows]
+    tags = {f.item.name: f.item.tag for f in world.rows.values() if isinstance(f.item, Port)}
+    assert tags == {"a": ISOLATED, "b": ISOLATED, "c": None, "d": None}
+    assert world.snapshot().converged

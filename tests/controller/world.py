@@ -143,10 +143,10 @@ class World:
         """Which port the flows of a bridge lead to which."""
         names = {number: name for name, number in self.numbers.items()}
         return {
-            (names[found.item.match.in_port], names[action.port])
+            (names[found.item.match.in_port], names[port])
             for found in self.flows[self.dpid(bridge)].values()
             if found.item.match.in_port is not None
-            for action in found.item.actions
+            for port in found.item.outputs()
         }
 
     def snapshot(self) -> Snapshot:

@@ -68,7 +68,7 @@ def test_what_netctl_never_writes_is_kept_as_text() -> None:
     assert tagged.match == Match(in_port=2, vlan=5)
     assert [str(action).partition(":")[0] for action in tagged.actions] == [
         "push_vlan",
-        "set_field",
+        "set_vlan",
         "pop_vlan",
         "write_actions(output",
     ]

@@ -10,19 +10,35 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from netctl.desired.flow import COOKIE, NORMAL, Flow, Foreign, Match, Output
+from netctl.desired.flow import (
+    COOKIE,
+    IN_PORT,
+    NORMAL,
+    Clone,
+    Flow,
+    Foreign,
+    Match,
+    Output,
+    PopVlan,
+    PushVlan,
+    SetVlan,
+)
 from netctl.openflow import bundle, error, flowmod, frame, match, port, stats
 from netctl.openflow.frame import DecodeError
+from netctl.plan import Found
 from tests.openflow.captured import CAPTURED
 
 port_numbers = st.integers(1, 0xFFFF_FF00)
 matches = st.builds(Match, st.none() | st.integers(0, 0xFFFF_FFFF), st.none() | st.integers(0, 4095))
+outputs = st.builds(Output, port_numbers | st.sampled_from([NORMAL, IN_PORT]))
+steps = outputs | st.builds(SetVlan, st.integers(0, 4095)) | st.sampled_from([PushVlan(), PopVlan()])
+clones = st.builds(Clone, st.lists(steps, max_size=4).map(tuple))
 flows = st.builds(
     Flow,
     st.just("br0"),
     st.integers(0, 0xFFFF),
     matches,
-    st.lists(st.builds(Output, port_numbers | st.just(NORMAL)), max_size=4).map(tuple),
+    st.lists(steps | clones, max_size=4).map(tuple),
     st.integers(0, 0xFFFF_FFFF).map(COOKIE.__or__),
     st.integers(0, 254),
 )
@@ -54,6 +70,13 @@ def test_a_flow_mod_carries_the_flow(flow: Flow, xid: int) -> None:
     """Its match and instructions, put behind the head of a flow's statistics, read back as the flow."""
     packed = flowmod.add(flow, xid)
     assert frame.header(packed) == frame.Header(4, frame.FLOW_MOD, len(packed), xid)
+    found, more = read_back(flow, packed, xid)
+    assert more
+    assert found.ours
+    assert found.item == flow
+
+
+def read_back(flow: Flow, packed: bytes, xid: int = 1) -> tuple[Found[Flow], bool]:
     body = packed[48:]
     entry = (
         (48 + len(body)).to_bytes(2, "big")
@@ -67,9 +90,44 @@ def test_a_flow_mod_carries_the_flow(flow: Flow, xid: int) -> None:
     )
     reply = frame.message(frame.MULTIPART_REPLY, xid, b"\0\1\0\1\0\0\0\0" + entry)
     (found,), more = stats.reply(reply, "br0")
-    assert more
-    assert found.ours
-    assert found.item == flow
+    return found, more
+
+
+@pytest.mark.parametrize(
+    ("theirs", "reads"),
+    [
+        ("0011 0008 88a8 0000", "push_vlan:88a80000"),
+        ("0012 0008 0000 0001", "pop_vlan:00000001"),
+        ("0019 0010 8000 0c02 0064 0000 0000 0000", "set_field:80000c020064000000000000"),
+        ("0019 0010 8000 0d04 1064 1fff 0000 0000", "set_field:80000d0410641fff00000000"),
+        ("0019 0010 8000 0e01 0300 0000 0000 0000", "set_field:80000e010300000000000000"),
+        ("ffff 0010 0000 2320 0001 0002 0000 0000", "experimenter:000023200001000200000000"),
+        (
+            "ffff 0020 0000 2320 002a 0000 0000 0000 ffff 0010 0000 2320 002a 0000 0000 0000",
+            "clone(experimenter:00002320002a000000000000)",
+        ),
+    ],
+)
+def test_an_action_of_others_on_tags_is_not_taken_for_ours(theirs: str, reads: str) -> None:
+    """Another EtherType, no tag wanted, a mask, the priority, another action of Open vSwitch's, a clone of one."""
+    action = bytes.fromhex(theirs)
+    flow = Flow("br0", 100, Match(in_port=1))
+    packed = flowmod.add(flow, 1) + (4).to_bytes(2, "big") + (8 + len(action)).to_bytes(2, "big") + bytes(4) + action
+    found, _ = read_back(flow, packed)
+    assert found.item.facts()["actions"] == (reads,)
+    with pytest.raises(ValueError, match="does not write"):
+        flowmod.add(found.item, 1)
+
+
+def test_clones_within_clones_without_end_are_read_too() -> None:
+    deep = b"".join(
+        b"\xff\xff" + (16 * left).to_bytes(2, "big") + bytes.fromhex("00002320002a000000000000")
+        for left in range(4000, 0, -1)
+    )
+    flow = Flow("br0", 100, Match(in_port=1))
+    packed = flowmod.add(flow, 1) + (4).to_bytes(2, "big") + (8 + len(deep)).to_bytes(2, "big") + bytes(4) + deep
+    found, _ = read_back(flow, packed)
+    assert isinstance(found.item.actions[0], Clone)
 
 
 def test_an_action_that_netctl_does_not_write_is_refused() -> None:
