@@ -143,8 +143,8 @@ class VlanEnd(End):
 
     def receive(self) -> bytes | None:
         while (frame := self._end.receive()) is not None:
-            tpid, tci = struct.unpack_from("!HH", frame, 12)
-            if tpid == TPID and tci & 0xFFF == self._vlan:
+            tpid, tci = frame[12:14], int.from_bytes(frame[14:16], "big")
+            if tpid == TPID.to_bytes(2, "big") and tci & 0xFFF == self._vlan:
                 return frame[:12] + frame[16:]
         return None
 
