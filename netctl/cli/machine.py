@@ -34,16 +34,18 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Wiring:
-    """A wire whose flows cannot be known yet, because its ports have no OpenFlow numbers."""
+    """A wire, or a tap's part of one, whose flows cannot be known yet, because its ports have no OpenFlow numbers."""
 
     bridge: str
     name: str
     why_not: str
+    kind: str = "wire"
+    """"wire" or "tap"."""
     fixed: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def key(self) -> Key:
-        return ("wire", self.bridge, self.name)
+        return (self.kind, self.bridge, self.name)
 
     def facts(self) -> Mapping[str, Value]:
         return {"waits for": self.why_not}
@@ -147,17 +149,18 @@ class Machine:
             if host != self.host:
                 continue
             for cable in cables:
-                missing = [end.port for end in cable.ends if end.port not in numbers.get(bridge, {})]
-                if not missing:
-                    continue
-                reasons = []
-                for name in missing:
-                    state = observed.ports.get(name)
-                    error = state.error if state else None
-                    reasons.append(f"port {name}" + (f" ({error})" if error else ""))
-                wiring = Wiring(bridge, cable.name, " and ".join(reasons))
-                why = f"waits for {wiring.why_not}; {cable.said} wire {cable.name}"
-                steps.append(Step("add", wiring.key, why, None, wiring))
+                for kind, needs in (("wire", cable.ends), ("tap", cable.monitors)):
+                    missing = [ref.port for ref in needs if ref.port not in numbers.get(bridge, {})]
+                    if not missing:
+                        continue
+                    reasons = []
+                    for name in missing:
+                        state = observed.ports.get(name)
+                        error = state.error if state else None
+                        reasons.append(f"port {name}" + (f" ({error})" if error else ""))
+                    wiring = Wiring(bridge, cable.name, " and ".join(reasons), kind)
+                    why = f"waits for {wiring.why_not}; {cable.said} wire {cable.name}"
+                    steps.append(Step("add", wiring.key, why, None, wiring))
         return Plan(tuple(steps))
 
     def apply_devices(self, plans: Plans) -> None:

@@ -98,6 +98,12 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
                 if switch.found is None:
                     pending.append("? flows: not read yet")
                 pending += [line(step) for step in switch.plan.steps[: LISTED_STEPS + 1]]
+                pending += [
+                    f"+ tap {name}/{cable.name}  (waits for port {each.port}; {cable.said} wire {cable.name})"
+                    for cable in panel.cables.get((host_name, name), ())
+                    for each in cable.monitors
+                    if each.port not in switch.numbers
+                ]
                 problems += [Problem(str(each), each.why) for each in switch.plan.collisions]
                 problems += [Problem(error) for error in switch.errors]
             if len(pending) > LISTED_STEPS:

@@ -299,7 +299,10 @@ def test_a_wire_does_not_wait_for_its_monitor(world: World) -> None:
     world.missing.add("c")
     world.policy(POLICY + "taps:\n  - {of: a--b, to: c}\n")
     assert world.wired() == {("a", "b"), ("b", "a")}
-    assert [wire.state for wire in world.snapshot().wires] == ["up"]
+    seen = world.snapshot()
+    assert [wire.state for wire in seen.wires] == ["up"]
+    assert seen.bridges[0].pending == ("+ tap ovbr0/a--b  (waits for port c; lab.yaml:8:5 wire a--b)",)
+    assert not seen.converged
     world.appear("c")
     assert world.wired() == {("a", "b"), ("b", "a"), ("a", "c"), ("b", "c")}
     assert [wire.state for wire in world.snapshot().wires] == ["up"]

@@ -147,6 +147,16 @@ def test_a_tap_comes_and_goes_and_the_wire_stays(lab: Lab) -> None:
     play(lab.box, GUESTS, [one("n1", sent, n2=sent), one("m1", sent)])
 
 
+def test_a_tap_whose_monitor_is_missing_is_told(lab: Lab) -> None:
+    lab.write(POLICY.replace("UNPATCHED", "drop") + CORE + "taps:\n  - {of: core, to: ovbr0/nobody}\n")
+    done = lab.netctl("apply", lab.policy, check=False)
+    assert done.returncode == 1
+    assert "could not open network device nobody" in done.stdout + done.stderr
+    said = lab.netctl("plan", lab.policy).stdout
+    assert "+ tap ovbr0/core  (waits for port nobody; /run/policy.yaml:15:5 wire core)" in said
+    assert "wire ovbr0" not in said
+
+
 def test_the_daemons_keep_it(box: Box, engine_python: str) -> None:
     box.start_ovs()
     lab = Lab(box, engine_python)
