@@ -33,13 +33,13 @@ class Daemon:
     def start(self) -> None:
         parent = os.getpid()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(  # noqa: PLW1509 (netctl up starts them from its only thread)
+            self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},
-                preexec_fn=lambda: die_with(parent),
+                preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 (started from the only thread)
             )
         self.started = time.monotonic()
         self.starts += 1
