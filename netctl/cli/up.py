@@ -24,6 +24,7 @@ from netctl.rundir import Locked, Running, alive, read_json, remove_pid, run_dir
 PATIENCE = 30.0
 """Seconds after which `--once` gives up; without it, netctl says what it waits for and goes on waiting."""
 LOOK_SECONDS = 0.05
+PREDECESSOR_SECONDS = 2.0
 
 
 class Interrupted(Exception):
@@ -64,12 +65,7 @@ def command(
     name = read_host(panel, host)
     need_root("netctl up")
     policy = policy_path(path).resolve()
-    try:
-        write_pid("up")
-    except Running as error:
-        say_and_exit(f"netctl up runs already, as process {error.pid}; `{netctl()} down` ends it", 1)
-    except Locked as error:
-        say_and_exit(str(error), 1)
+    sign_in()
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
     console = Console(highlight=False)
@@ -94,6 +90,21 @@ def command(
     if once:
         good = take_down(console) and good
         sys.exit(0 if good else 1)
+
+
+def sign_in() -> None:
+    """Become the one `netctl up` of this machine; one that is about to end is given a moment to."""
+    deadline = time.monotonic() + PREDECESSOR_SECONDS
+    while True:
+        try:
+            write_pid("up")
+            return
+        except Running as error:
+            if time.monotonic() > deadline:
+                say_and_exit(f"netctl up runs already, as process {error.pid}; `{netctl()} down` ends it", 1)
+        except Locked as error:
+            say_and_exit(str(error), 1)
+        time.sleep(LOOK_SECONDS)
 
 
 class Up:
