@@ -7,6 +7,7 @@ import fcntl
 import json
 import socket
 import struct
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 
@@ -33,7 +34,7 @@ class NoEnd(Exception):
     """Frames cannot be put in there; the message says why, and what would help."""
 
 
-class End:
+class End(ABC):
     """One end, open: a context manager. `mac` is 6 octets, `mtu` octets, `link` what frames pass by."""
 
     def __init__(self, name: str, link: socket.socket, mac: bytes, mtu: int) -> None:
@@ -66,9 +67,9 @@ class End:
             return error.strerror or str(error)
         return ""
 
+    @abstractmethod
     def receive(self) -> bytes | None:
         """The next frame that came out of the wire, whole; None when there is none. Never waits."""
-        raise NotImplementedError
 
 
 class NamespaceEnd(End):
