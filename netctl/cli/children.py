@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -28,7 +28,6 @@ class Daemon:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    starts: int = field(default=0)
 
     def start(self) -> None:
         parent = os.getpid()
@@ -42,7 +41,6 @@ class Daemon:
                 preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 (started from the only thread)
             )
         self.started = time.monotonic()
-        self.starts += 1
 
     def ended(self) -> int | None:
         """The exit status, if it is not running."""

@@ -24,7 +24,7 @@ from netctl.desired.flows import Cable
 from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
 from netctl.plan.text import line
-from netctl.policy import PortRef
+from netctl.policy import PortRef, host_side
 
 LISTED_STEPS = 50
 """Of a large plan this many lines are published."""
@@ -215,7 +215,7 @@ def _stations(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[
             for nic_name, nic in guest.nics.items():
                 if nic.bridge is None or (host_name, nic.bridge) not in live:
                     continue
-                name = nic.name or f"{guest_name}-{nic_name}"
+                name = host_side(guest_name, nic_name, nic)
                 port = ports.get(PortRef(host_name, nic.bridge, name))
                 if port is None or port.number is None:
                     continue

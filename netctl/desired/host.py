@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 from netctl.desired.device import Device, Namespace, Tap, Veth
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.plan import Wanted
-from netctl.policy import Loaded, Policy
+from netctl.policy import Loaded, Policy, host_side
 
 
 class NoSuchHost(Exception):
@@ -54,7 +54,7 @@ def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
         for nic_name, nic in guest.nics.items():
             where = loaded.where(("hosts", host, "guests", guest_name, "nics", nic_name))
             why = f"{where} guest {guest_name}, NIC {nic_name}"
-            name = nic.name or f"{guest_name}-{nic_name}"
+            name = host_side(guest_name, nic_name, nic)
             mac = nic.mac or guest_mac(host, guest_name, nic_name)
             bridge = entry.bridges.get(nic.bridge) if nic.bridge else None
             checksum = bridge is None or bridge.datapath != "netdev"

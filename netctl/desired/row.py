@@ -80,7 +80,6 @@ class BridgeState:
     """What Open vSwitch says of a bridge beyond what is configured."""
 
     dpid: int | None
-    controller_connected: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ from netctl.openflow import error, frame, port
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.session import Changed, Exchange, FlowsRead, Result, Send
 from netctl.plan import Found, Plan
-
-RUNDIR = "/var/run/openvswitch"
-START = "start it with «systemctl start openvswitch-switch» or «/usr/share/openvswitch/scripts/ovs-ctl start»"
+from netctl.vswitch import START, run_dir
 
 _CHUNK = 1 << 18
 
@@ -35,7 +33,7 @@ class SwitchError(Exception):
 
 def management(bridge: str) -> Path:
     """The management socket of a bridge, whether it is there or not."""
-    return Path(os.environ.get("OVS_RUNDIR", RUNDIR)) / f"{bridge}.mgmt"
+    return run_dir() / f"{bridge}.mgmt"
 
 
 class LocalSwitch:

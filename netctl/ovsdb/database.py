@@ -14,11 +14,12 @@ from ovs.poller import POLLIN, Poller
 
 from netctl.desired.row import ORDER, Bridge, Observed, Row
 from netctl.ovsdb.observed import observed
-from netctl.ovsdb.remote import START, check, reachable, silence
+from netctl.ovsdb.remote import check, reachable, silence
 from netctl.ovsdb.schema import DATABASE, schema
 from netctl.ovsdb.transaction import Refused, Writer
 from netctl.plan import Found, Key, Plan, Step, delta
 from netctl.plan.delta import changes
+from netctl.vswitch import START
 
 LOCK = "ovs_vswitchd"
 """The database lock (RFC 7047, 4.1.8) that ovs-vswitchd holds as long as it runs."""

@@ -16,6 +16,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from netctl.vswitch import run_dir
+
 TIMEOUT = 1.0
 """Seconds to wait for ovs-vswitchd."""
 
@@ -100,12 +102,8 @@ def _packet_sockets() -> set[int]:
     return found
 
 
-def _run_dir() -> Path:
-    return Path(os.environ.get("OVS_RUNDIR") or "/var/run/openvswitch")
-
-
 def _pid() -> int:
-    return int((_run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
+    return int((run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
 
 
 def _appctl(method: str, *arguments: str) -> str:
@@ -113,7 +111,7 @@ def _appctl(method: str, *arguments: str) -> str:
     request = {"id": 0, "method": method, "params": list(arguments)}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.settimeout(TIMEOUT)
-        control.connect(str(_run_dir() / f"ovs-vswitchd.{_pid()}.ctl"))
+        control.connect(str(run_dir() / f"ovs-vswitchd.{_pid()}.ctl"))
         control.sendall(json.dumps(request).encode())
         text = b""
         while True:

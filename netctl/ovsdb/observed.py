@@ -32,9 +32,7 @@ def observed(tables: Any, host: str | None) -> Observed:
         )
         rows.append(Found(bridge, marked(row, host)))
         dpid = first(row.datapath_id)
-        bridges[name] = BridgeState(
-            None if dpid is None else int(dpid, 16), any(each.is_connected for each in controllers)
-        )
+        bridges[name] = BridgeState(None if dpid is None else int(dpid, 16))
         for port in sorted(row.ports, key=lambda port: str(port.name)):
             if port.name == name:
                 continue

@@ -6,10 +6,7 @@ import os
 import re
 import stat
 
-START = (
-    "start it with «systemctl start openvswitch-switch», or where no service manager runs with "
-    "«/usr/share/openvswitch/scripts/ovs-ctl start»"
-)
+from netctl.vswitch import START, run_dir
 
 
 class BadRemote(ValueError):
@@ -18,7 +15,7 @@ class BadRemote(ValueError):
 
 def default_remote() -> str:
     """The database of this machine, where Open vSwitch's own tools look for it."""
-    return f"unix:{os.environ.get('OVS_RUNDIR') or '/var/run/openvswitch'}/db.sock"
+    return f"unix:{run_dir()}/db.sock"
 
 
 def check(remote: str) -> None:

@@ -58,7 +58,6 @@ COLUMNS: dict[str, dict[str, Json]] = {
         "connection_mode": _optional("string"),
         "max_backoff": _optional("integer"),
         "inactivity_probe": _optional("integer"),
-        "is_connected": {"type": "boolean"},
         "external_ids": _MAP,
     },
 }

@@ -18,7 +18,7 @@ from netctl.policy.model import (
     VethNic,
     Wire,
 )
-from netctl.policy.ports import AmbiguousPort, Path, PortError, PortRef, Ports, UnknownPort
+from netctl.policy.ports import AmbiguousPort, Path, PortError, PortRef, Ports, UnknownPort, host_side
 from netctl.policy.position import Position, Problem
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Uplink",
     "VethNic",
     "Wire",
+    "host_side",
     "load",
     "loads",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from netctl import rundir
 from netctl.desired.mac import guest_mac
-from netctl.policy import Policy
+from netctl.policy import Policy, host_side
 from netctl.probe.guest import pid_name
 
 GONE = 3.0
@@ -32,7 +32,7 @@ def roles(policy: Policy, host: str) -> list[Role]:
     entry = policy.hosts.get(host)
     return [
         Role(
-            nic.name or f"{guest_name}-{nic_name}",
+            host_side(guest_name, nic_name, nic),
             nic.mac or guest_mac(host, guest_name, nic_name),
             tuple(map(str, nic.addresses)),
         )

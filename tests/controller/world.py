@@ -63,7 +63,7 @@ class World:
         ports = [f.item for f in self.rows.values() if isinstance(f.item, Port)]
         return Observed(
             tuple(self.rows.values()),
-            {name: BridgeState(self.dpid(name), True) for name in self.bridges()},
+            {name: BridgeState(self.dpid(name)) for name in self.bridges()},
             {
                 port.name: PortState(
                     port.bridge,

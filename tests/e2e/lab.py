@@ -42,6 +42,13 @@ class Lab:
         draft.write_text(text)
         draft.rename(path)
 
+    def apply(self, text: str) -> None:
+        """Make a policy so, without a daemon; the second plan must be empty."""
+        self.write(text)
+        self.netctl("apply", self.policy)
+        done = self.netctl("plan", self.policy, "--exit-code", "--json", check=False)
+        assert json.loads(done.stdout)["empty"], done.stdout
+
     def controller(self, env: Mapping[str, str] | None = None, *arguments: str) -> Process:
         with open(self.box.path("/run/controller.log"), "a") as log:
             return self.box.popen(

@@ -33,13 +33,8 @@ def lab(box: Box) -> Lab:
     return Lab(box)
 
 
-def write(lab: Lab, unpatched: str, wires: str) -> None:
-    lab.write(POLICY.replace("UNPATCHED", unpatched).replace("WIRES", wires))
-
-
 def apply(lab: Lab, unpatched: str, wires: str) -> None:
-    write(lab, unpatched, wires)
-    lab.netctl("apply", lab.policy)
+    lab.apply(POLICY.replace("UNPATCHED", unpatched).replace("WIRES", wires))
 
 
 def reaches(lab: Lab, one: int, other: int) -> bool:
