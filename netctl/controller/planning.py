@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from netctl.desired.flow import Flow
-from netctl.desired.flows import WIRE_PRIORITY, Cable, cables, flows
+from netctl.desired.flows import WIRE_PRIORITY, cookie_of, flows
 from netctl.desired.ovs import rows, wired_ports
 from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
 from netctl.plan import Collision, Found, Plan, delta
 from netctl.plan.delta import NOT_WANTED
-from netctl.policy import Loaded, PortRef, Ports
+from netctl.policy import Cable, Loaded, PortRef, Ports, cables
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def plan_flows(
         ready = {name: number for name, number in numbers.items() if name in isolated}
     said = f"{panel.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
     halves = {
-        wire.cookie: f"wire {wire.name} has no port {' and no port '.join(missing)}; {wire.said}"
+        cookie_of(wire.name): f"wire {wire.name} has no port {' and no port '.join(missing)}; {wire.said}"
         for wire in wires
         if (missing := [end.port for end in wire.ends if end.port not in numbers])
     }

@@ -20,11 +20,11 @@ from netctl.controller.snapshot import (
     WireView,
 )
 from netctl.desired.flow import COOKIE
-from netctl.desired.flows import Cable
+from netctl.desired.flows import cookie_of
 from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
 from netctl.plan.text import line
-from netctl.policy import PortRef, host_side
+from netctl.policy import Cable, PortRef, host_side
 
 LISTED_STEPS = 50
 """Of a large plan this many lines are published."""
@@ -197,7 +197,7 @@ def _wire_state(
     missing = [end for end in cable.ends if ports[end].number is None]
     if missing:
         return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
-    if cable.cookie not in installed:
+    if cookie_of(cable.name) not in installed:
         return "waiting", "its flows are not in yet"
     dark = [end.port for end in cable.ends if not ports[end].up]
     if dark:

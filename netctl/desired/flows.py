@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netctl.desired.flow import COOKIE, IN_PORT, NORMAL, Action, Clone, Flow, Match, Output, PopVlan, PushVlan, SetVlan
 from netctl.desired.row import ISOLATED
 from netctl.plan import Wanted
-from netctl.policy import Loaded, PortRef, Ports
+from netctl.policy import Cable
 
 WIRE_PRIORITY = 100
 """Above everything: what a wire takes, nothing else gets. A port ends one wire or one for each VLAN, so no two of
@@ -30,41 +29,9 @@ UNPATCHED_PRIORITY = 0
 """Below everything: what nothing else takes."""
 
 
-@dataclass(frozen=True)
-class Cable:
-    """A wire with its ends found: what the flows are made from."""
-
-    name: str
-    ends: tuple[PortRef, PortRef]
-    said: str
-    """«file:line:col» of the wire."""
-    vlans: tuple[int | None, int | None] = (None, None)
-    """The VLAN of each end's port that it is; None is the whole port."""
-    monitors: tuple[PortRef, ...] = ()
-    """The ports that get a copy of what enters at either end."""
-
-    @property
-    def cookie(self) -> int:
-        """Netctl's mark and 32 bits of the wire's name, so that a flow on the switch tells its wire."""
-        return COOKIE | int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:4], "big")
-
-
-def cables(loaded: Loaded, ports: Ports) -> list[Cable]:
-    """The wires of a valid policy, in its order."""
-    assert loaded.policy is not None
-    monitors: dict[str, list[PortRef]] = {}
-    for tap in loaded.policy.taps:
-        monitors.setdefault(tap.of, []).append(ports.resolve(tap.to))
-    return [
-        Cable(
-            wire.name,
-            (ports.resolve(wire.ends[0].port), ports.resolve(wire.ends[1].port)),
-            loaded.where(("wires", number)),
-            (wire.ends[0].vlan, wire.ends[1].vlan),
-            tuple(monitors.get(wire.name, ())),
-        )
-        for number, wire in enumerate(loaded.policy.wires)
-    ]
+def cookie_of(name: str) -> int:
+    """Netctl's mark and 32 bits of a wire's name, so that a flow on the switch tells its wire."""
+    return COOKIE | int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def flows(
@@ -82,11 +49,12 @@ def flows(
         if first is None or second is None:
             continue
         why = f"{wire.said} wire {wire.name}"
+        cookie = cookie_of(wire.name)
         copies = tuple(numbers[each.port] for each in wire.monitors if each.port in numbers)
         one, other = (first, wire.vlans[0]), (second, wire.vlans[1])
         for (into, vlan), (out, tag) in ((one, other), (other, one)):
             through = crossing(vlan, tag, IN_PORT if out == into else out, copies)
-            wanted.append(Wanted(Flow(bridge, WIRE_PRIORITY, Match(into, vlan), through, wire.cookie), why))
+            wanted.append(Wanted(Flow(bridge, WIRE_PRIORITY, Match(into, vlan), through, cookie), why))
     if unpatched == "normal":
         for port, reason in partly_wired(wires).items():
             if port in numbers:

@@ -20,10 +20,12 @@ from netctl.policy.model import (
 )
 from netctl.policy.ports import AmbiguousPort, Path, PortError, PortRef, Ports, UnknownPort, host_side
 from netctl.policy.position import Position, Problem
+from netctl.policy.wiring import Cable, cables
 
 __all__ = [
     "AmbiguousPort",
     "Bridge",
+    "Cable",
     "End",
     "Guest",
     "Host",
@@ -46,6 +48,7 @@ __all__ = [
     "Uplink",
     "VethNic",
     "Wire",
+    "cables",
     "host_side",
     "load",
     "loads",

@@ -18,12 +18,12 @@ from netctl.desired.flow import (
     PushVlan,
     SetVlan,
 )
-from netctl.desired.flows import cables, flows
+from netctl.desired.flows import cookie_of, flows
 from netctl.desired.host import NoSuchHost, choose_host, devices
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Bridge, Port
-from netctl.policy import Loaded, PortRef, Ports, loads
+from netctl.policy import Loaded, PortRef, Ports, cables, loads
 
 LAB = """
 version: 1
@@ -106,7 +106,7 @@ def test_a_port_stays_isolated_as_long_as_the_switch_wires_it(lab: Loaded) -> No
 def test_a_wire_is_two_flows_that_look_at_the_port_only(lab: Loaded) -> None:
     wires = [cable for cable in cables(lab, Ports(lab.policy)) if cable.ends[0].bridge == "ovbr0"]
     got = {want.item for want in flows("ovbr0", "drop", "x", wires, {"vm1-eth1": 3, "ns1-eth0": 7})}
-    cookie = wires[0].cookie
+    cookie = cookie_of(wires[0].name)
     assert got == {
         Flow("ovbr0", 100, Match(in_port=3), (Output(7),), cookie),
         Flow("ovbr0", 100, Match(in_port=7), (Output(3),), cookie),
@@ -146,7 +146,7 @@ def wire_flows(ends: str, taps: str = "[]", unpatched: str = "drop", **numbers: 
     assert not loaded.problems
     wires = cables(loaded, Ports(loaded.policy))
     wanted = {want.item for want in flows("ovbr0", unpatched, "x", wires, numbers or NUMBERS)}
-    assert all(flow.cookie == (wires[0].cookie if flow.priority == 100 else COOKIE) for flow in wanted)
+    assert all(flow.cookie == (cookie_of(wires[0].name) if flow.priority == 100 else COOKIE) for flow in wanted)
     return {Flow("ovbr0", flow.priority, flow.match, flow.actions) for flow in wanted if flow.priority > 1}
 
 
@@ -219,7 +219,7 @@ def test_a_monitor_port_is_isolated_on_a_learning_bridge() -> None:
 
 def test_a_cookie_tells_the_wire(lab: Loaded) -> None:
     one, two = cables(lab, Ports(lab.policy))
-    assert one.cookie != two.cookie
+    assert cookie_of(one.name) != cookie_of(two.name)
 
 
 def test_the_tap_mac_is_never_the_guests_and_never_low() -> None:
