@@ -160,7 +160,7 @@ class Machine:
                         reasons.append(f"port {name}" + (f" ({error})" if error else ""))
                     wiring = Wiring(bridge, cable.name, " and ".join(reasons), kind)
                     why = f"waits for {wiring.why_not}; {cable.said} wire {cable.name}"
-                    steps.append(Step("add", wiring.key, why, None, wiring))
+                    steps.append(Step("add", why, None, wiring))
         return Plan(tuple(steps))
 
     def apply_devices(self, plans: Plans) -> None:

@@ -295,8 +295,8 @@ def _removals(steps: Sequence[Step[Device]]) -> list[Step[Device]]:
 def _inverse(step: Step[Device]) -> Step[Device]:
     match step.verb:
         case "add":
-            return Step("remove", step.key, step.why, step.after, None)
+            return Step("remove", step.why, step.after, None)
         case "remove":
-            return Step("add", step.key, step.why, None, step.before)
+            return Step("add", step.why, None, step.before)
         case verb:
-            return Step(verb, step.key, step.why, step.after, step.before)
+            return Step(verb, step.why, step.after, step.before)

@@ -45,7 +45,7 @@ def delta(
         seen.add(key)
         have = there.get(key)
         if have is None:
-            makes.append(Step("add", key, f"{NOT_THERE}; {want.why}", None, want.item))
+            makes.append(Step("add", f"{NOT_THERE}; {want.why}", None, want.item))
             continue
         differs = () if have.item == want.item else changes(have.item, want.item)
         if not differs:
@@ -55,11 +55,11 @@ def delta(
             continue
         fixed = any(change.fact in want.item.fixed for change in differs)
         makes.append(
-            Step("replace" if fixed else "change", key, want.why, have.item, want.item, differs)
+            Step("replace" if fixed else "change", want.why, have.item, want.item, differs)
         )
     for key, have in there.items():
         if key not in seen and have.ours:
-            removes.append(Step("remove", key, why_not(have.item), have.item, None))
+            removes.append(Step("remove", why_not(have.item), have.item, None))
 
     def by_rank(step: Step[T]) -> int:
         return rank.get(step.key[0], len(rank))

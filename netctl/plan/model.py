@@ -62,7 +62,6 @@ class Step(Generic[T]):
     """One thing to do. `before` is what is there (None for add), `after` what will be (None for remove)."""
 
     verb: Verb
-    key: Key
     why: str
     before: T | None = None
     after: T | None = None
@@ -75,11 +74,15 @@ class Step(Generic[T]):
         assert item is not None
         return item
 
+    @property
+    def key(self) -> Key:
+        return self.item.key
+
     def as_json(self) -> dict[str, Any]:
         return {
             "verb": self.verb,
-            "kind": self.key[0],
-            "name": "/".join(self.key[1:]),
+            "kind": (key := self.key)[0],
+            "name": "/".join(key[1:]),
             "why": self.why,
             "changes": [{"fact": c.fact, "before": c.before, "after": c.after} for c in self.changes],
         }

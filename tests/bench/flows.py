@@ -46,7 +46,7 @@ def theirs(box: Box) -> float:
 
 def main(count: int) -> None:
     wanted = flows(count)
-    plan = Plan(tuple(Step("add", flow.key, "bench", None, flow) for flow in wanted))
+    plan = Plan(tuple(Step("add", "bench", None, flow) for flow in wanted))
     with Box() as box:
         box.start_ovs()
         box.run("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev protocols=OpenFlow13,OpenFlow14")

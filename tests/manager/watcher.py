@@ -44,7 +44,7 @@ class Watcher(engine.App):
         bad = os.environ.get("BAD_FLOW")
         if bad:
             flows.append(Flow("br0", 100, Match(in_port=1 + count), (Output(0xFFFF_FF01),)))
-        switch.send(exchange.change(Plan(tuple(Step("add", flow.key, "", None, flow) for flow in flows))))
+        switch.send(exchange.change(Plan(tuple(Step("add", "", None, flow) for flow in flows))))
 
     @engine.set_ev_cls(engine.EventReply, engine.MAIN)
     def reply(self, event: Any) -> None:

@@ -22,7 +22,7 @@ B = Flow("br0", 100, Match(in_port=2), (Output(1),), COOKIE | 1)
 
 
 def add(*flows: Flow) -> Plan[Flow]:
-    return Plan(tuple(Step("add", flow.key, "lab.yaml:1:1", None, flow) for flow in flows))
+    return Plan(tuple(Step("add", "lab.yaml:1:1", None, flow) for flow in flows))
 
 
 def refuse(message: bytes, kind: int, code: int) -> bytes:
@@ -131,7 +131,7 @@ def test_a_commit_that_fails_names_the_step() -> None:
 def test_without_bundles_removals_come_first_and_it_is_remembered() -> None:
     switch, exchange = FakeSwitch(bundles=False), Exchange("br0")
     other = Flow("br0", 100, Match(in_port=1), (Output(3),), COOKIE | 9)
-    plan = Plan((*add(B).steps, Step("replace", A.key, "", A, other)))
+    plan = Plan((*add(B).steps, Step("replace", "", A, other)))
     assert run(exchange, switch, exchange.change(plan)) == Changed((), 3, False)
     assert switch.done == [(4, 1), (0, 2), (0, 1)]
     assert switch.barriers == 2
@@ -150,7 +150,7 @@ def test_a_change_of_actions_keeps_the_flow_and_a_removal_asks_for_its_cookie() 
     exchange = Exchange("br0")
     exchange.bundles = False
     new = Flow("br0", 100, Match(in_port=1), (Output(3),), COOKIE | 1)
-    plan = Plan((Step("remove", B.key, "", B), Step("change", A.key, "", A, new)))
+    plan = Plan((Step("remove", "", B), Step("change", "", A, new)))
     messages = frame.split(bytearray(exchange.change(plan)))
     remove, _, change, _ = messages
     assert remove[25] == 4

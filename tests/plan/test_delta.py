@@ -20,14 +20,14 @@ def test_nothing_to_do_is_false() -> None:
 def test_what_is_not_there_is_added_and_says_where_it_is_asked_for() -> None:
     room = Thing("room", "a")
     assert delta(wanted(room), []).steps == (
-        Step("add", ("room", "a"), f"{NOT_THERE}; x.yaml:1:1 a", None, room),
+        Step("add", f"{NOT_THERE}; x.yaml:1:1 a", None, room),
     )
 
 
 def test_what_differs_is_changed_fact_by_fact() -> None:
     before, after = Thing("room", "a", size=1), Thing("room", "a", size=2)
     (step,) = delta(wanted(after), found(before)).steps
-    assert step == Step("change", ("room", "a"), "x.yaml:1:1 a", before, after, (Change("size", 1, 2),))
+    assert step == Step("change", "x.yaml:1:1 a", before, after, (Change("size", 1, 2),))
 
 
 def test_what_cannot_change_in_place_is_made_again_with_all_that_differs() -> None:
@@ -46,7 +46,7 @@ def test_a_fact_that_is_left_out_does_not_count() -> None:
 
 def test_what_is_ours_and_no_longer_wanted_goes() -> None:
     room = Thing("room", "a")
-    assert delta([], found(room)).steps == (Step("remove", ("room", "a"), NOT_WANTED, room, None),)
+    assert delta([], found(room)).steps == (Step("remove", NOT_WANTED, room, None),)
 
 
 def test_what_is_not_ours_is_never_touched() -> None:

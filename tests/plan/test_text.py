@@ -34,7 +34,7 @@ def test_a_plan_reads_line_by_line_with_collisions_last() -> None:
 
 
 def test_a_name_of_several_parts_is_joined() -> None:
-    step: Step[Thing] = Step("remove", ("flow", "br0", "table=0"), "why", Thing("flow", "br0"))
+    step: Step[Thing] = Step("remove", "why", Thing("flow", "br0/table=0"))
     assert line(step) == "- flow br0/table=0  (why)"
 
 
@@ -84,8 +84,8 @@ def test_programs_get_the_same_as_json() -> None:
 
 def test_a_step_is_about_what_it_makes_or_removes() -> None:
     before, after = Thing("room", "a", size=1), Thing("room", "a", size=2)
-    assert Step("change", before.key, "", before, after).item is after
-    assert Step("remove", before.key, "", before).item is before
+    assert Step("change", "", before, after).item is after
+    assert Step("remove", "", before).item is before
 
 
 def test_a_change_and_a_collision_without_one() -> None:
