@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -117,6 +117,11 @@ class Flow:
     """What an observed flow has that netctl never writes (time-outs, other match fields), as text."""
 
     fixed: ClassVar[frozenset[str]] = frozenset({"extra", "cookie"})
+
+    @property
+    def identity(self) -> Hashable:
+        """What no two flows of a bridge have in common."""
+        return (self.table, self.priority, self.match, self.extra)
 
     @property
     def key(self) -> Key:
