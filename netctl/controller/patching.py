@@ -8,13 +8,14 @@ from typing import Literal, Protocol
 
 from netctl.policy import Wire
 
-Result = Literal["unchanged", "planned", "done", "pending", "invalid", "missing", "refused", "unsaved"]
+Result = Literal["unchanged", "planned", "done", "pending", "invalid", "missing", "refused", "unsaved", "unready"]
 """What became of a change.
 
 unchanged: it was so already. planned: a dry run; nothing was touched. done: every switch confirmed it by a barrier.
 pending: saved, and in force as soon as a switch or a port that is away now is there. invalid: the policy with it
 would be wrong. missing: it removes a wire that is not there. refused: a switch refused it, and everything is as it
-was before. unsaved: it could not be written to the policy's directory, and nothing was changed.
+was before. unsaved: it could not be written to the policy's directory, and nothing was changed. unready: no policy
+is in force yet that could be patched.
 """
 
 
@@ -32,16 +33,21 @@ class Change:
 class Outcome:
     result: Result
     problems: tuple[str, ...] = ()
-    """Why it is not done, each with what would be right; empty when it is."""
+    """Why it is not done, each with what would be right (of a pending one: what it waits for); empty when it is."""
     steps: tuple[str, ...] = ()
     """What was done, or would be, a line each as `netctl plan` prints them."""
+    saved: str = ""
+    """The file that it was written to, or that a dry run would write to; empty when there is nothing to write."""
 
 
 class Patchboard(Protocol):
     """The running controller, for whoever changes its wires."""
 
     def wires(self) -> Mapping[str, Wire]:
-        """Every wire in force, by name; its ends written in full, host/bridge/port."""
+        """Every wire in force, by name; its ends written in full, host/bridge/port.
+
+        A view: asking for it and looking up one name is cheap however many wires there are.
+        """
         ...
 
     def change(self, change: Change) -> Outcome:
