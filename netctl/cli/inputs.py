@@ -30,7 +30,7 @@ def read_policy(path: str | None) -> Panel:
         for problem in loaded.problems:
             click.echo(str(problem), err=True)
         sys.exit(BAD_INPUT)
-    return Panel.of(loaded)
+    return Panel(loaded)
 
 
 def read_host(panel: Panel, name: str | None) -> str:

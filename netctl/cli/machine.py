@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from netctl.controller.planning import Panel, plan_flows, plan_rows, still_wired
+from netctl.controller.planning import Panel, place, plan_rows, table
 from netctl.desired import device, row
 from netctl.desired.device import Device
 from netctl.desired.flow import Flow
@@ -121,8 +121,9 @@ class Machine:
             with LocalSwitch(management(bridge)) as switch:
                 numbers[bridge] = {port.name: port.number for port in switch.ports()}
                 found = switch.flows()
-            flows[bridge] = plan_flows(self.panel, self.host, bridge, numbers[bridge], observed, found)
-            wired |= still_wired(self.host, bridge, numbers[bridge], found)
+            state = table(self.panel, self.host, bridge, numbers[bridge], observed, found)
+            flows[bridge] = state.plan()
+            wired |= state.wired()
         rows = plan_rows(self.panel, self.host, observed, None, wired)
         target = self._target(observed)
         if any(isinstance(step.item, row.Bridge) and step.verb in ("add", "replace") for step in rows.steps):
@@ -145,10 +146,9 @@ class Machine:
 
     def _wirings(self, observed: Observed, numbers: Mapping[str, Mapping[str, int]]) -> Plan[Wiring]:
         steps: list[Step[Wiring]] = []
-        for (host, bridge), cables in self.panel.cables.items():
-            if host != self.host:
-                continue
-            for cable in cables:
+        for cable in self.panel.cables():
+            host, bridge = place(cable)
+            if host == self.host:
                 for kind, needs in (("wire", cable.ends), ("tap", cable.monitors)):
                     missing = [ref.port for ref in needs if ref.port not in numbers.get(bridge, {})]
                     if not missing:

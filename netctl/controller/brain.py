@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
 from netctl.controller.events import (
@@ -27,11 +28,12 @@ from netctl.controller.events import (
     SwitchUp,
     Tick,
 )
-from netctl.controller.planning import Panel, plan_flows, plan_rows, still_wired
+from netctl.controller.planning import Panel, plan_rows, usable
 from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
+from netctl.controller.table import Table, owner
 from netctl.desired.flow import Flow
 from netctl.desired.row import Bridge, Observed, Row
-from netctl.plan import Found, Plan, Step
+from netctl.plan import Plan, Step
 from netctl.plan.delta import changes
 from netctl.plan.model import T
 from netctl.plan.text import line
@@ -39,6 +41,12 @@ from netctl.policy import PortRef
 
 CHECK_SECONDS = 10.0
 """How often the flows of a quiet switch are read, to find what somebody else removed."""
+
+CHECKED_FLOWS = 2000
+"""And how many flows are read in a second at most, on average."""
+
+VERIFIED_COOKIES = 8
+"""A change of so many wires is verified by reading their flows, a larger one by reading all."""
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long to wait after the first, second, … failure in a row."""
@@ -88,16 +96,20 @@ class SwitchState:
     """What is known of a connected switch."""
 
     ports: dict[int, SwitchPort]
-    found: tuple[Found[Flow], ...] | None = None
-    """As last read; None until then."""
+    table: Table | None = None
+    """Its flows; None until they were read."""
     unread: bool = True
-    """`found` may not be what is there: it has to be read before anything is decided."""
-    plan: Plan[Flow] = field(default_factory=Plan)
+    """Nobody knows what is there: it has to be read before anything is decided."""
+    moved: bool = True
+    """Which ports the wires may use has to be looked at again."""
     dirty: bool = True
-    busy: bool = False
-    """A reading or a change is under way."""
+    """Something changed that the plan depends on."""
+    plan: Plan[Flow] = field(default_factory=Plan)
+    busy: Literal["", "reading", "changing"] = ""
     sent: tuple[Step[Flow], ...] = ()
-    """The change that the next reading verifies."""
+    """The change that is under way, or that the switch confirmed."""
+    unverified: bool = False
+    """What was sent is confirmed, and not seen yet."""
     errors: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
     read_at: float = 0.0
@@ -105,6 +117,10 @@ class SwitchState:
     @property
     def numbers(self) -> dict[str, int]:
         return {port.name: port.number for port in self.ports.values()}
+
+    @property
+    def check_seconds(self) -> float:
+        return max(CHECK_SECONDS, self.table.count() / CHECKED_FLOWS if self.table else 0)
 
 
 class Brain:
@@ -142,13 +158,17 @@ class Brain:
         return None
 
     def still_wired(self, host: str) -> set[PortRef]:
-        """The ports of `host` that flows on its switches wire now."""
+        """The ports of `host` that flows on its learning switches wire now."""
         wired: set[PortRef] = set()
         for dpid, switch in self.switches.items():
             place = self.place(dpid)
-            if place is not None and place[0] == host:
-                wired |= still_wired(*place, switch.numbers, switch.found or ())
+            if place is not None and place[0] == host and switch.table is not None and self.learns(place):
+                wired |= switch.table.wired()
         return wired
+
+    def learns(self, place: tuple[str, str]) -> bool:
+        """Whether the ports without a wire of a bridge are a learning switch."""
+        return self.panel is not None and self.panel.bridge(*place) == "normal"
 
     def _take(self, event: Event) -> list[Command]:
         if isinstance(event, Tick):
@@ -170,7 +190,7 @@ class Brain:
         if self.panel is not None and loaded.digest == view.digest:
             self.policy = PolicyView(loaded.source, loaded.files, view.digest, view.since)
             return []
-        self.panel = Panel.of(loaded)
+        self.panel = Panel(loaded)
         self.policy = PolicyView(loaded.source, loaded.files, loaded.digest, event.at)
         commands: list[Command] = [Log("info", f"policy from {loaded.source} in force, {loaded.digest[:12]}")]
         for name, entry in loaded.policy.hosts.items():
@@ -185,7 +205,7 @@ class Brain:
             host.dirty = True
             host.retry.worked()
         for switch in self.switches.values():
-            switch.dirty = True
+            switch.moved = True
             switch.retry.worked()
         return commands
 
@@ -202,7 +222,7 @@ class Brain:
             )
             host.connected, host.why = True, ""
             for switch in self.switches.values():
-                switch.dirty = True
+                switch.moved = True
             return commands
         if isinstance(event, HostLost):
             known = not host.connected and host.why == event.why
@@ -230,39 +250,53 @@ class Brain:
         if isinstance(event, PortSeen):
             before = switch.ports.get(event.port.number)
             switch.ports[event.port.number] = event.port
-            switch.dirty |= before is None or before.name != event.port.name
+            switch.moved |= before is None or before.name != event.port.name
             return []
         if isinstance(event, PortGone):
-            switch.ports.pop(event.number, None)
-            switch.dirty = True
+            switch.moved |= switch.ports.pop(event.number, None) is not None
             return []
-        switch.busy, switch.dirty = False, True
         if isinstance(event, FlowsRead):
-            switch.found, switch.unread, switch.read_at = event.found, False, self.now
-            return self._verify(event.dpid, switch)
-        switch.unread = True
+            return self._take_flows(event, switch)
+        switch.busy, switch.dirty = "", True
         if isinstance(event, FlowsChanged):
             self.flow_changes += event.sent
             switch.errors = event.errors
         else:
-            switch.errors, switch.sent = (event.why,), ()
+            switch.errors = (event.why,)
         if switch.errors:
-            switch.sent = ()
+            switch.unread, switch.unverified, switch.sent = True, False, ()
             switch.retry.failed(self.now)
+        elif switch.table is not None:
+            switch.table.done(switch.sent)
+            switch.unverified = True
         return [Log("error", f"switch {event.dpid:016x}: {error}") for error in switch.errors]
 
-    def _verify(self, dpid: int, switch: SwitchState) -> list[Command]:
+    def _take_flows(self, event: FlowsRead, switch: SwitchState) -> list[Command]:
+        place = self.place(event.dpid)
+        if switch.busy != "reading":
+            return []
+        switch.busy, switch.dirty, switch.unverified = "", True, False
+        if place is None or self.panel is None:
+            return []
+        if event.cookies and switch.table is not None:
+            switch.table.read_cookies(event.cookies, event.found)
+        else:
+            switch.table = switch.table or Table(self.panel, *place)
+            switch.table.read(event.found)
+            switch.read_at = self.now
+        switch.unread, switch.moved = False, True
+        return self._verify(event.dpid, switch, switch.table)
+
+    def _verify(self, dpid: int, switch: SwitchState, table: Table) -> list[Command]:
         """Hold what was read against what was sent: a switch that took a change must show it."""
         sent, switch.sent = switch.sent, ()
         if not sent:
             return []
-        there = {found.item.key: found.item for found in switch.found or () if found.ours}
-        lost = [
-            step
-            for step in sent
-            if (step.after is None) != (step.key not in there)
-            or (step.after is not None and changes(there[step.key], step.after))
-        ]
+        lost = []
+        for step in sent:
+            there = [flow for flow in table.ours.get(owner(step.item), ()) if flow.identity == step.item.identity]
+            if bool(there) != (step.after is not None) or (step.after and changes(there[0], step.after)):
+                lost.append(step)
         if not lost:
             switch.errors = ()
             switch.retry.worked()
@@ -290,29 +324,51 @@ class Brain:
 
     def _settle_switch(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
         place = self.place(dpid)
-        if place is None or switch.busy:
+        if place is None:
+            switch.table, switch.unread = None, True
+            return []
+        if switch.busy == "changing":
             return []
         host, bridge = place
         waiting = self.now < switch.retry.until
-        stale = self.now - switch.read_at >= CHECK_SECONDS
-        if (switch.unread or stale) and not waiting:
-            switch.busy = True
+        if switch.unread or switch.table is None:
+            if switch.busy or waiting:
+                return []
+            switch.busy = "reading"
             return [ReadFlows(dpid, bridge)]
-        if switch.found is None or switch.unread:
-            return []
-        observed = self.hosts[host].observed
-        assert observed is not None
-        if switch.dirty:
-            switch.plan = plan_flows(panel, host, bridge, switch.numbers, observed, switch.found)
-            switch.dirty = False
-            self.hosts[host].dirty = True
-        if not switch.plan.steps:
+        table = switch.table
+        self._plan_switch(panel, host, switch, table)
+        if switch.plan.steps and not waiting:
+            switch.busy, switch.unverified = "changing", False
+            switch.sent = switch.plan.steps
+            return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]
+        if not switch.plan.steps and not switch.unverified:
             switch.errors = ()
+        if switch.busy or waiting:
             return []
-        if waiting:
-            return []
-        switch.busy, switch.sent = True, switch.plan.steps
-        return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]
+        if switch.unverified:
+            switch.busy = "reading"
+            cookies = {flow.cookie for step in switch.sent for flow in (step.before, step.after) if flow is not None}
+            return [ReadFlows(dpid, bridge, tuple(sorted(cookies)) if len(cookies) <= VERIFIED_COOKIES else ())]
+        if self.now - switch.read_at >= switch.check_seconds:
+            switch.busy = "reading"
+            return [ReadFlows(dpid, bridge)]
+        return []
+
+    def _plan_switch(self, panel: Panel, host: str, switch: SwitchState, table: Table) -> None:
+        if table.panel is not panel:
+            table.follow(panel)
+            switch.dirty = True
+        unpatched, _ = panel.unpatched(host, table.bridge)
+        if switch.moved:
+            observed = self.hosts[host].observed
+            assert observed is not None
+            table.use(usable(unpatched, switch.numbers, observed))
+            switch.moved, switch.dirty = False, True
+        if switch.dirty:
+            switch.plan = table.plan()
+            switch.dirty = False
+            self.hosts[host].dirty |= unpatched == "normal"
 
 
 def logged(place: str, plan: Plan[T]) -> list[Command]:

@@ -32,10 +32,12 @@ class ApplyRows:
 
 @dataclass(frozen=True)
 class ReadFlows:
-    """Answered by FlowsRead or FlowsUnread."""
+    """Answered by FlowsRead or FlowsUnread; whoever asks for a change meanwhile gets neither."""
 
     dpid: int
     bridge: str
+    cookies: tuple[int, ...] = ()
+    """Only the flows with one of these; empty for all, others' as well."""
 
 
 @dataclass(frozen=True)

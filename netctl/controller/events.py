@@ -76,10 +76,11 @@ class PortGone:
 
 @dataclass(frozen=True)
 class FlowsRead:
-    """Every flow of a switch, ours and others'."""
+    """Every flow of a switch, ours and others'; or with `cookies` every one that has one of these."""
 
     dpid: int
     found: tuple[Found[Flow], ...]
+    cookies: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from netctl.controller.table import Owner, Table
 from netctl.desired.flow import Flow
-from netctl.desired.flows import WIRE_PRIORITY, cookie_of, flows
-from netctl.desired.ovs import rows, wired_ports
+from netctl.desired.flows import cookie_of
+from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
 from netctl.plan import Collision, Found, Plan, delta
-from netctl.plan.delta import NOT_WANTED
-from netctl.policy import Cable, Loaded, PortRef, Ports, cables
+from netctl.policy import Cable, Loaded, PortRef, Ports
+from netctl.policy.wiring import cables
+
+Place = tuple[str, str]
+"""A host and a bridge of it."""
 
 
-@dataclass(frozen=True)
 class Panel:
-    """A valid policy with everything in it found: which ports there are and what is wired to what."""
+    """A valid policy with everything in it found: which ports there are and what is wired to what.
 
-    loaded: Loaded
-    ports: Ports
-    wired: frozenset[PortRef]
-    cables: Mapping[tuple[str, str], list[Cable]]
-    """The wires by host and bridge."""
+    Wires can be put in and taken out; the rest stays as it was loaded.
+    """
 
-    @classmethod
-    def of(cls, loaded: Loaded) -> Panel:
+    def __init__(self, loaded: Loaded) -> None:
         assert loaded.policy is not None
-        ports = Ports(loaded.policy)
-        by_bridge: dict[tuple[str, str], list[Cable]] = {}
-        for cable in cables(loaded, ports):
-            by_bridge.setdefault((cable.ends[0].host, cable.ends[0].bridge), []).append(cable)
-        return cls(loaded, ports, frozenset(wired_ports(loaded, ports)), by_bridge)
+        self.loaded = loaded
+        self.ports = Ports(loaded.policy)
+        self._owned: dict[Place, dict[Owner, tuple[Cable, ...]]] = {}
+        """By cookie; two wires seldom share one."""
+        self._at: dict[PortRef, dict[str, Cable]] = {}
+        for cable in cables(loaded, self.ports):
+            self.put(cable)
+
+    def put(self, cable: Cable) -> None:
+        cookie = cookie_of(cable.name)
+        owned = self._owned.setdefault(place(cable), {})
+        owned[cookie] = (*owned.get(cookie, ()), cable)
+        for ref in (*cable.ends, *cable.monitors):
+            self._at.setdefault(ref, {})[cable.name] = cable
+
+    def take(self, cable: Cable) -> None:
+        cookie = cookie_of(cable.name)
+        owned = self._owned[place(cable)]
+        rest = tuple(each for each in owned[cookie] if each.name != cable.name)
+        if rest:
+            owned[cookie] = rest
+        else:
+            del owned[cookie]
+        for ref in {*cable.ends, *cable.monitors}:
+            at = self._at[ref]
+            del at[cable.name]
+            if not at:
+                del self._at[ref]
+
+    def owners(self, host: str, bridge: str) -> Iterator[Owner]:
+        """Whoever has flows on a bridge, whatever ports it has."""
+        yield from self._owned.get((host, bridge), ())
+        yield 0
+
+    def owned(self, host: str, bridge: str, cookie: Owner) -> tuple[Cable, ...]:
+        return self._owned.get((host, bridge), {}).get(cookie, ())
+
+    def on(self, host: str, bridge: str) -> Iterator[Cable]:
+        """The wires of a bridge."""
+        for owned in self._owned.get((host, bridge), {}).values():
+            yield from owned
+
+    def cables(self) -> Iterator[Cable]:
+        for host, bridge in self._owned:
+            yield from self.on(host, bridge)
+
+    def at(self, ref: PortRef) -> Collection[Cable]:
+        """The wires that end at a port, or are copied there."""
+        return self._at.get(ref, {}).values()
+
+    def owners_at(self, ref: PortRef) -> Iterator[Owner]:
+        return (cookie_of(name) for name in self._at.get(ref, ()))
+
+    def wired(self) -> Collection[PortRef]:
+        """Every port in which a wire ends, or that gets the copy of one."""
+        return self._at.keys()
 
     def bridge(self, host: str, name: str) -> str | None:
         """What the policy says of ports without a wire on a bridge; None when it does not name the bridge."""
@@ -39,6 +89,16 @@ class Panel:
         entry = self.loaded.policy.hosts.get(host)
         bridge = entry.bridges.get(name) if entry else None
         return bridge.unpatched if bridge else None
+
+    def unpatched(self, host: str, bridge: str) -> tuple[str, str]:
+        """What the policy says of ports without a wire on a bridge of its, and where."""
+        said = self.bridge(host, bridge)
+        assert said is not None
+        return said, f"{self.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
+
+
+def place(cable: Cable) -> Place:
+    return cable.ends[0].host, cable.ends[0].bridge
 
 
 def plan_rows(
@@ -66,51 +126,40 @@ def plan_rows(
     return replace(plan, collisions=(*collisions, *plan.collisions))
 
 
+def usable(unpatched: str, numbers: Mapping[str, int], observed: Observed) -> Mapping[str, int]:
+    """Of the ports of a bridge, those that wires may use.
+
+    On a learning bridge a wire waits until both its ports are isolated in the database, and a copy until the
+    monitor port is, so that at no moment a flooded frame can enter them.
+    """
+    if unpatched != "normal":
+        return numbers
+    isolated = {f.item.name for f in observed.rows if isinstance(f.item, Port) and f.item.tag == ISOLATED}
+    return {name: number for name, number in numbers.items() if name in isolated}
+
+
+def table(
+    panel: Panel,
+    host: str,
+    bridge: str,
+    numbers: Mapping[str, int],
+    observed: Observed,
+    found: Iterable[Found[Flow]],
+) -> Table:
+    """The flows of a bridge; `numbers` gives the OpenFlow number of each of its ports."""
+    made = Table(panel, host, bridge)
+    made.use(usable(panel.unpatched(host, bridge)[0], numbers, observed))
+    made.read(found)
+    return made
+
+
 def plan_flows(
     panel: Panel,
     host: str,
     bridge: str,
     numbers: Mapping[str, int],
     observed: Observed,
-    found: Collection[Found[Flow]],
+    found: Iterable[Found[Flow]],
 ) -> Plan[Flow]:
-    """What is to be done to the flows of a bridge; `numbers` gives the OpenFlow number of each of its ports.
-
-    On a learning bridge a wire waits until both its ports are isolated in the database, and a copy until the
-    monitor port is, so that at no moment a flooded frame can enter them.
-    """
-    unpatched = panel.bridge(host, bridge)
-    assert unpatched is not None
-    wires = panel.cables.get((host, bridge), [])
-    ready = numbers
-    if unpatched == "normal":
-        isolated = {
-            f.item.name for f in observed.rows if isinstance(f.item, Port) and f.item.tag == ISOLATED
-        }
-        ready = {name: number for name, number in numbers.items() if name in isolated}
-    said = f"{panel.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
-    halves = {
-        cookie_of(wire.name): f"wire {wire.name} has no port {' and no port '.join(missing)}; {wire.said}"
-        for wire in wires
-        if (missing := [end.port for end in wire.ends if end.port not in numbers])
-    }
-    return delta(
-        flows(bridge, unpatched, said, wires, ready),
-        found,
-        why_not=lambda flow: halves.get(flow.cookie, NOT_WANTED),
-    )
-
-
-def still_wired(
-    host: str, bridge: str, numbers: Mapping[str, int], found: Collection[Found[Flow]]
-) -> set[PortRef]:
-    """The ports that the flows on a switch wire now, whatever the policy says."""
-    names = {number: name for name, number in numbers.items()}
-    wired: set[int] = set()
-    for each in found:
-        flow = each.item
-        if not each.ours or flow.priority != WIRE_PRIORITY or flow.match.in_port is None:
-            continue
-        wired.add(flow.match.in_port)
-        wired.update(flow.outputs())
-    return {PortRef(host, bridge, names[number]) for number in wired if number in names}
+    """What is to be done to the flows of a bridge; `numbers` gives the OpenFlow number of each of its ports."""
+    return table(panel, host, bridge, numbers, observed, found).plan()

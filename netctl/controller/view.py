@@ -6,7 +6,7 @@ from ipaddress import ip_interface
 from typing import Literal
 
 from netctl.controller.brain import Brain, HostState, SwitchState
-from netctl.controller.planning import Panel
+from netctl.controller.planning import Panel, place
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
@@ -19,7 +19,6 @@ from netctl.controller.snapshot import (
     WireEnd,
     WireView,
 )
-from netctl.desired.flow import COOKIE
 from netctl.desired.flows import cookie_of
 from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
@@ -44,12 +43,7 @@ def snapshot(brain: Brain) -> Snapshot:
         for dpid, switch in brain.switches.items()
         if (place := brain.place(dpid)) is not None
     }
-    wired: dict[PortRef, list[str]] = {}
-    for group in brain.panel.cables.values():
-        for cable in group:
-            for end in dict.fromkeys(cable.ends):
-                wired.setdefault(end, []).append(cable.name)
-    ports = _ports(brain, brain.panel, live, wired)
+    ports = _ports(brain, brain.panel, live)
     return Snapshot(
         revision=brain.revision,
         policy=brain.policy,
@@ -94,13 +88,13 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
             connected = (host_name, name) in live
             if connected:
                 switch = live[host_name, name][1]
-                count = sum(found.ours for found in switch.found or ())
-                if switch.found is None:
+                count = switch.table.count() if switch.table else 0
+                if switch.table is None or switch.unread:
                     pending.append("? flows: not read yet")
                 pending += [line(step) for step in switch.plan.steps[: LISTED_STEPS + 1]]
                 pending += [
                     f"+ tap {name}/{cable.name}  (waits for port {each.port}; {cable.said} wire {cable.name})"
-                    for cable in panel.cables.get((host_name, name), ())
+                    for cable in panel.on(host_name, name)
                     for each in cable.monitors
                     if each.port not in switch.numbers
                 ]
@@ -129,7 +123,7 @@ def _names(row: Row) -> tuple[str, ...]:
     return (row.bridge,) if isinstance(row, Port) else (row.name,)
 
 
-def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, list[str]]) -> dict[PortRef, PortView]:
+def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
     views: dict[PortRef, PortView] = {}
     ours: dict[str, set[str]] = {}
     refs = {ref: None for ref, _ in panel.ports.all()}
@@ -158,7 +152,7 @@ def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, list[str
             number=sp.number if sp else None,
             mac=sp.mac if sp else (port_state.mac if port_state else None),
             up=sp.up if sp else None,
-            wire=", ".join(wired.get(ref, ())) or None,
+            wire=", ".join(cable.name for cable in panel.at(ref) if ref in cable.ends) or None,
             ours=ref.port in ours.get(ref.host, ()),
             error=error or (None if port_state else "not on the bridge yet"),
         )
@@ -167,37 +161,27 @@ def _ports(brain: Brain, panel: Panel, live: Live, wired: dict[PortRef, list[str
 
 def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[WireView]:
     views = []
-    for place, group in panel.cables.items():
-        cookies: set[int] = set()
-        if place in live:
-            installed = live[place][1].found or ()
-            counts: dict[int, int] = {}
-            for found in installed:
-                if found.ours:
-                    counts[found.item.cookie] = counts.get(found.item.cookie, 0) + 1
-            changing = {
-                step.item.cookie for step in live[place][1].plan.steps if step.item.cookie != COOKIE
-            }
-            cookies = {cookie for cookie, count in counts.items() if count >= 2} - changing
-        for cable in group:
-            state, why = _wire_state(cable, place in live, cookies, ports)
-            ends = tuple(
-                WireEnd(end.host, end.bridge, end.port, vlan)
-                for end, vlan in zip(cable.ends, cable.vlans, strict=True)
-            )
-            views.append(WireView(cable.name, (ends[0], ends[1]), state, why, cable.said))
+    for cable in panel.cables():
+        here = live.get(place(cable))
+        table = here[1].table if here else None
+        installed = table is not None and table.installed(cookie_of(cable.name))
+        state, why = _wire_state(cable, here is not None, installed, ports)
+        ends = tuple(
+            WireEnd(end.host, end.bridge, end.port, vlan) for end, vlan in zip(cable.ends, cable.vlans, strict=True)
+        )
+        views.append(WireView(cable.name, (ends[0], ends[1]), state, why, cable.said))
     return views
 
 
 def _wire_state(
-    cable: Cable, live: bool, installed: set[int], ports: dict[PortRef, PortView]
+    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView]
 ) -> tuple[Literal["up", "down", "waiting"], str]:
     if not live:
         return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
     missing = [end for end in cable.ends if ports[end].number is None]
     if missing:
         return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
-    if cookie_of(cable.name) not in installed:
+    if not installed:
         return "waiting", "its flows are not in yet"
     dark = [end.port for end in cable.ends if not ports[end].up]
     if dark:

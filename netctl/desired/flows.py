@@ -8,7 +8,7 @@ the table.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from netctl.desired.flow import COOKIE, IN_PORT, NORMAL, Action, Clone, Flow, Match, Output, PopVlan, PushVlan, SetVlan
 from netctl.desired.row import ISOLATED
@@ -34,39 +34,51 @@ def cookie_of(name: str) -> int:
     return COOKIE | int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
-def flows(
-    bridge: str, unpatched: str, said: str, wires: list[Cable], numbers: Mapping[str, int]
-) -> list[Wanted[Flow]]:
-    """The flows of `bridge`: `wires` are those that end on it, `numbers` the OpenFlow number of each of its ports.
+def wire_flows(bridge: str, cable: Cable, numbers: Mapping[str, int]) -> list[Wanted[Flow]]:
+    """The flows of a wire on `bridge`; `numbers` gives the OpenFlow number of each port that may be used.
 
     A wire with an end that has no number yet gets no flow at all: half a cable is none. A monitor port without
     one does not keep the wire waiting, it just gets no copy.
     """
-    wanted: list[Wanted[Flow]] = []
-    for wire in wires:
-        here = [numbers.get(end.port) for end in wire.ends]
-        first, second = here
-        if first is None or second is None:
-            continue
-        why = f"{wire.said} wire {wire.name}"
-        cookie = cookie_of(wire.name)
-        copies = tuple(numbers[each.port] for each in wire.monitors if each.port in numbers)
-        one, other = (first, wire.vlans[0]), (second, wire.vlans[1])
-        for (into, vlan), (out, tag) in ((one, other), (other, one)):
-            through = crossing(vlan, tag, IN_PORT if out == into else out, copies)
-            wanted.append(Wanted(Flow(bridge, WIRE_PRIORITY, Match(into, vlan), through, cookie), why))
-    if unpatched == "normal":
-        for port, reason in partly_wired(wires).items():
-            if port in numbers:
-                rest = Flow(bridge, REST_PRIORITY, Match(in_port=numbers[port]))
-                wanted.append(Wanted(rest, reason))
-        guard = Flow(bridge, GUARD_PRIORITY, Match(vlan=ISOLATED))
-        wanted.append(Wanted(guard, f"{said} keeps the ports without a wire off the VLAN of the wired ones"))
-        rest = Flow(bridge, UNPATCHED_PRIORITY, Match(), (Output(NORMAL),))
-        wanted.append(Wanted(rest, f"{said} unpatched: normal"))
-    else:
-        wanted.append(Wanted(Flow(bridge, UNPATCHED_PRIORITY, Match()), f"{said} unpatched: drop"))
-    return wanted
+    first, second = numbers.get(cable.ends[0].port), numbers.get(cable.ends[1].port)
+    if first is None or second is None:
+        return []
+    why = f"{cable.said} wire {cable.name}"
+    cookie = cookie_of(cable.name)
+    copies = tuple(numbers[each.port] for each in cable.monitors if each.port in numbers)
+    one, other = cable.vlans
+    there = crossing(one, other, IN_PORT if first == second else second, copies)
+    back = crossing(other, one, IN_PORT if first == second else first, copies)
+    return [
+        Wanted(Flow(bridge, WIRE_PRIORITY, Match(first, one), there, cookie), why),
+        Wanted(Flow(bridge, WIRE_PRIORITY, Match(second, other), back, cookie), why),
+    ]
+
+
+def rest_flow(bridge: str, number: int, port: str, wires: Iterable[Cable]) -> list[Wanted[Flow]]:
+    """On a bridge where ports without a wire learn: the drop of what no wire of a port takes. `wires` end there or
+    are copied there; none where one of them takes the whole port."""
+    for cable in wires:
+        for end, vlan in zip(cable.ends, cable.vlans, strict=True):
+            if end.port == port and vlan is not None:
+                reason = f"only VLANs of port {port} are wired; {cable.said} wire {cable.name}"
+                return [Wanted(Flow(bridge, REST_PRIORITY, Match(in_port=number)), reason)]
+        if any(each.port == port for each in cable.monitors):
+            reason = f"port {port} monitors and sends nothing; {cable.said} wire {cable.name}"
+            return [Wanted(Flow(bridge, REST_PRIORITY, Match(in_port=number)), reason)]
+    return []
+
+
+def bridge_flows(bridge: str, unpatched: str, said: str) -> list[Wanted[Flow]]:
+    """The flows of a bridge itself: what becomes of the ports without a wire. `said` is where the policy says so."""
+    if unpatched != "normal":
+        return [Wanted(Flow(bridge, UNPATCHED_PRIORITY, Match()), f"{said} unpatched: drop")]
+    guard = Flow(bridge, GUARD_PRIORITY, Match(vlan=ISOLATED))
+    learn = Flow(bridge, UNPATCHED_PRIORITY, Match(), (Output(NORMAL),))
+    return [
+        Wanted(guard, f"{said} keeps the ports without a wire off the VLAN of the wired ones"),
+        Wanted(learn, f"{said} unpatched: normal"),
+    ]
 
 
 def crossing(vlan: int | None, tag: int | None, out: int, copies: tuple[int, ...]) -> tuple[Action, ...]:
@@ -84,15 +96,3 @@ def crossing(vlan: int | None, tag: int | None, out: int, copies: tuple[int, ...
     leave = (*retag, Output(out))
     after = tuple(map(Output, copies))
     return (Clone(leave), *after) if retag and after else (*leave, *after)
-
-
-def partly_wired(wires: list[Cable]) -> dict[str, str]:
-    """The ports with frames that no wire takes, and why those go nowhere."""
-    ports: dict[str, str] = {}
-    for wire in wires:
-        for end, vlan in zip(wire.ends, wire.vlans, strict=True):
-            if vlan is not None:
-                ports.setdefault(end.port, f"only VLANs of port {end.port} are wired; {wire.said} wire {wire.name}")
-        for each in wire.monitors:
-            ports.setdefault(each.port, f"port {each.port} monitors and sends nothing; {wire.said} wire {wire.name}")
-    return ports

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from netctl.plan.model import Change, Collision, Found, Item, Key, Plan, Step, T, Wanted
+from netctl.plan.model import Change, Collision, Found, Item, Plan, Step, T, Wanted
 
 NOT_THERE = "not there"
 NOT_WANTED = "netctl made it and the policy no longer asks for it"
@@ -25,6 +25,7 @@ def delta(
     found: Iterable[Found[T]],
     order: Sequence[str] = (),
     why_not: Callable[[T], str] = lambda _: NOT_WANTED,
+    identity: Callable[[T], Hashable] = lambda item: item.key,
 ) -> Plan[T]:
     """The plan from `found` to `wanted`.
 
@@ -32,16 +33,17 @@ def delta(
     veth that ends in it. Removals come first and in the reverse order, so that names are free when they are
     needed. What is ours and not wanted goes; what is not ours is never touched: where it differs from what is
     wanted under the same key it becomes a collision, where it is the same it is left to its owner.
-    `why_not` gives the reason for a removal.
+    `why_not` gives the reason for a removal; `identity` what two items have in common that are the same thing,
+    for items whose key takes long to say.
     """
     rank = {kind: number for number, kind in enumerate(order)}
-    there = {each.item.key: each for each in found}
+    there = {identity(each.item): each for each in found}
     removes: list[Step[T]] = []
     makes: list[Step[T]] = []
     collisions: list[Collision] = []
-    seen: set[Key] = set()
+    seen: set[Hashable] = set()
     for want in wanted:
-        key = want.item.key
+        key = identity(want.item)
         seen.add(key)
         have = there.get(key)
         if have is None:
@@ -51,7 +53,7 @@ def delta(
         if not differs:
             continue
         if not have.ours:
-            collisions.append(Collision(key, want.why, differs))
+            collisions.append(Collision(want.item.key, want.why, differs))
             continue
         fixed = any(change.fact in want.item.fixed for change in differs)
         makes.append(
@@ -64,6 +66,7 @@ def delta(
     def by_rank(step: Step[T]) -> int:
         return rank.get(step.key[0], len(rank))
 
-    removes.sort(key=by_rank, reverse=True)
-    makes.sort(key=by_rank)
+    if rank:
+        removes.sort(key=by_rank, reverse=True)
+        makes.sort(key=by_rank)
     return Plan(tuple(removes + makes), tuple(collisions))

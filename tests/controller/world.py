@@ -100,7 +100,9 @@ class World:
         if isinstance(command, ApplyRows):
             return self.apply_rows(command)
         if isinstance(command, ReadFlows):
-            return [FlowsRead(command.dpid, tuple(self.flows.get(command.dpid, {}).values()))]
+            flows = self.flows.get(command.dpid, {}).values()
+            asked = tuple(f for f in flows if not command.cookies or f.item.cookie in command.cookies)
+            return [FlowsRead(command.dpid, asked, command.cookies)]
         if isinstance(command, ApplyFlows):
             return [self.apply_flows(command)]
         assert isinstance(command, Log | Unwatch)

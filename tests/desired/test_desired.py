@@ -5,25 +5,11 @@ from __future__ import annotations
 import pytest
 
 from netctl.desired.device import Namespace, Tap, Veth
-from netctl.desired.flow import (
-    COOKIE,
-    COOKIE_MASK,
-    IN_PORT,
-    NORMAL,
-    Clone,
-    Flow,
-    Match,
-    Output,
-    PopVlan,
-    PushVlan,
-    SetVlan,
-)
-from netctl.desired.flows import cookie_of, flows
 from netctl.desired.host import NoSuchHost, choose_host, devices
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Bridge, Port
-from netctl.policy import Loaded, PortRef, Ports, cables, loads
+from netctl.policy import Loaded, PortRef, Ports, loads
 
 LAB = """
 version: 1
@@ -103,30 +89,6 @@ def test_a_port_stays_isolated_as_long_as_the_switch_wires_it(lab: Loaded) -> No
     assert (tags["vm1-eth1"], tags["ns1-eth0"]) == (ISOLATED, None)
 
 
-def test_a_wire_is_two_flows_that_look_at_the_port_only(lab: Loaded) -> None:
-    wires = [cable for cable in cables(lab, Ports(lab.policy)) if cable.ends[0].bridge == "ovbr0"]
-    got = {want.item for want in flows("ovbr0", "drop", "x", wires, {"vm1-eth1": 3, "ns1-eth0": 7})}
-    cookie = cookie_of(wires[0].name)
-    assert got == {
-        Flow("ovbr0", 100, Match(in_port=3), (Output(7),), cookie),
-        Flow("ovbr0", 100, Match(in_port=7), (Output(3),), cookie),
-        Flow("ovbr0", 0, Match()),
-    }
-    assert cookie & COOKIE_MASK == COOKIE
-
-
-def test_half_a_cable_is_none(lab: Loaded) -> None:
-    wires = cables(lab, Ports(lab.policy))[:1]
-    assert [want.item.priority for want in flows("ovbr0", "drop", "x", wires, {"vm1-eth1": 3})] == [0]
-
-
-def test_the_rest_of_a_learning_bridge(lab: Loaded) -> None:
-    assert {want.item for want in flows("brs", "normal", "x", [], {})} == {
-        Flow("brs", 1, Match(vlan=4095)),
-        Flow("brs", 0, Match(), (Output(NORMAL),)),
-    }
-
-
 VLANS = """
 version: 1
 hosts:
@@ -137,73 +99,6 @@ wires:
   - {name: w, ends: WIRED}
 taps: TAPS
 """
-NUMBERS = {"a": 1, "b": 2, "c": 3, "mon": 8, "mon2": 9}
-
-
-def wire_flows(ends: str, taps: str = "[]", unpatched: str = "drop", **numbers: int) -> set[Flow]:
-    """The flows of the policy above, those at the bottom of the table aside."""
-    loaded = loads(VLANS.replace("UNPATCHED", unpatched).replace("WIRED", ends).replace("TAPS", taps), "x")
-    assert not loaded.problems
-    wires = cables(loaded, Ports(loaded.policy))
-    wanted = {want.item for want in flows("ovbr0", unpatched, "x", wires, numbers or NUMBERS)}
-    assert all(flow.cookie == (cookie_of(wires[0].name) if flow.priority == 100 else COOKIE) for flow in wanted)
-    return {Flow("ovbr0", flow.priority, flow.match, flow.actions) for flow in wanted if flow.priority > 1}
-
-
-def test_between_two_vlans_the_tag_is_rewritten() -> None:
-    assert wire_flows("[{port: a, vlan: 100}, {port: b, vlan: 200}]") == {
-        Flow("ovbr0", 100, Match(1, 100), (SetVlan(200), Output(2))),
-        Flow("ovbr0", 100, Match(2, 200), (SetVlan(100), Output(1))),
-    }
-
-
-def test_between_the_same_vlan_nothing_is_rewritten() -> None:
-    assert wire_flows("[{port: a, vlan: 100}, {port: b, vlan: 100}]") == {
-        Flow("ovbr0", 100, Match(1, 100), (Output(2),)),
-        Flow("ovbr0", 100, Match(2, 100), (Output(1),)),
-    }
-
-
-def test_between_a_vlan_and_a_whole_port_the_tag_comes_off_and_on() -> None:
-    assert wire_flows("[{port: a, vlan: 100}, b]") == {
-        Flow("ovbr0", 100, Match(1, 100), (PopVlan(), Output(2))),
-        Flow("ovbr0", 100, Match(2), (PushVlan(), SetVlan(100), Output(1))),
-    }
-
-
-def test_two_vlans_of_one_port_go_back_out_of_it() -> None:
-    """OpenFlow 1.3.5, 4.5: a plain output to the port a frame came in by does nothing."""
-    assert wire_flows("[{port: a, vlan: 100}, {port: a, vlan: 200}]") == {
-        Flow("ovbr0", 100, Match(1, 100), (SetVlan(200), Output(IN_PORT))),
-        Flow("ovbr0", 100, Match(1, 200), (SetVlan(100), Output(IN_PORT))),
-    }
-
-
-def test_a_tap_comes_after_the_wire_and_gets_what_came_in() -> None:
-    taps = "[{of: w, to: mon2}, {of: w, to: mon}]"
-    assert wire_flows("[a, b]", taps) == {
-        Flow("ovbr0", 100, Match(1), (Output(2), Output(9), Output(8))),
-        Flow("ovbr0", 100, Match(2), (Output(1), Output(9), Output(8))),
-    }
-    assert wire_flows("[{port: a, vlan: 100}, b]", taps) == {
-        Flow("ovbr0", 100, Match(1, 100), (Clone((PopVlan(), Output(2))), Output(9), Output(8))),
-        Flow("ovbr0", 100, Match(2), (Clone((PushVlan(), SetVlan(100), Output(1))), Output(9), Output(8))),
-    }
-
-
-def test_a_monitor_port_that_is_missing_keeps_nobody_waiting() -> None:
-    assert wire_flows("[a, b]", "[{of: w, to: mon}, {of: w, to: mon2}]", a=1, b=2, mon2=9) == {
-        Flow("ovbr0", 100, Match(1), (Output(2), Output(9))),
-        Flow("ovbr0", 100, Match(2), (Output(1), Output(9))),
-    }
-
-
-def test_on_a_learning_bridge_nothing_else_of_a_wired_port_or_a_monitor_passes() -> None:
-    got = wire_flows("[{port: a, vlan: 100}, b]", "[{of: w, to: mon}]", "normal")
-    assert {flow for flow in got if flow.priority < 100} == {
-        Flow("ovbr0", 50, Match(1)),
-        Flow("ovbr0", 50, Match(8)),
-    }
 
 
 def test_a_monitor_port_is_isolated_on_a_learning_bridge() -> None:
@@ -215,11 +110,6 @@ def test_a_monitor_port_is_isolated_on_a_learning_bridge() -> None:
         if isinstance(want.item, Port)
     }
     assert tags == {"a": ISOLATED, "b": ISOLATED, "c": None, "mon": ISOLATED, "mon2": None}
-
-
-def test_a_cookie_tells_the_wire(lab: Loaded) -> None:
-    one, two = cables(lab, Ports(lab.policy))
-    assert cookie_of(one.name) != cookie_of(two.name)
 
 
 def test_the_tap_mac_is_never_the_guests_and_never_low() -> None:

@@ -1,0 +1,193 @@
+"""The flows of one bridge: what is wanted, what was found, and which wires they differ for.
+
+Everything here goes by the owner of a flow: a wire, a port, or the bridge itself. What happens touches owners, and
+only their flows are made and compared: a wire more costs the same among 50 000 as among 50.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from netctl.desired.flow import COOKIE, Flow
+from netctl.desired.flows import REST_PRIORITY, WIRE_PRIORITY, bridge_flows, rest_flow, wire_flows
+from netctl.plan import Found, Plan, Step, Wanted, delta
+from netctl.plan.delta import NOT_WANTED
+from netctl.policy import PortRef
+
+if TYPE_CHECKING:
+    from netctl.controller.planning import Panel
+
+Owner = int
+"""A wire's cookie; or the OpenFlow number of a port, for what is left of its frames; or 0, the bridge."""
+
+
+def owner(flow: Flow) -> Owner:
+    """Whose a flow of netctl's is."""
+    if flow.cookie != COOKIE:
+        return flow.cookie
+    if flow.priority == REST_PRIORITY and flow.match.in_port is not None:
+        return flow.match.in_port
+    return 0
+
+
+class Table:
+    """See the module. `panel` is the policy in force; `numbers` gives the ports that wires may use yet."""
+
+    def __init__(self, panel: Panel, host: str, bridge: str) -> None:
+        self.panel = panel
+        self.host = host
+        self.bridge = bridge
+        self.numbers: Mapping[str, int] = {}
+        self.ours: dict[Owner, tuple[Flow, ...]] = {}
+        self.others: dict[Hashable, Flow] = {}
+        """What somebody else put there, by identity."""
+        self._pending: dict[Owner, None] = {}
+        self._names: dict[int, str] = {}
+
+    def follow(self, panel: Panel) -> None:
+        """Another policy is in force."""
+        self.panel = panel
+        self._touch_all()
+
+    def use(self, numbers: Mapping[str, int]) -> None:
+        """The ports that wires may use are now these, by name."""
+        before, self.numbers = self.numbers, numbers
+        self._names = {number: name for name, number in numbers.items()}
+        for name in before.keys() | numbers.keys():
+            if before.get(name) != numbers.get(name):
+                self.touch(self.panel.owners_at(PortRef(self.host, self.bridge, name)))
+                self.touch(number for number in (before.get(name), numbers.get(name)) if number is not None)
+
+    def touch(self, owners: Iterable[Owner]) -> None:
+        """Something changed that the flows of these depend on."""
+        self._pending.update(dict.fromkeys(owners))
+
+    def read(self, found: Iterable[Found[Flow]]) -> None:
+        """Every flow of the switch."""
+        ours: dict[Owner, list[Flow]] = {}
+        self.others = {}
+        for flow, is_ours in ((each.item, each.ours) for each in found):
+            if is_ours:
+                ours.setdefault(owner(flow), []).append(flow)
+            else:
+                self.others[flow.identity] = flow
+        self.ours = {whose: tuple(flows) for whose, flows in ours.items()}
+        self._touch_all()
+
+    def read_cookies(self, cookies: Collection[int], found: Iterable[Found[Flow]]) -> None:
+        """Every flow of the switch with one of these cookies."""
+        gone = {whose for whose in cookies if whose != COOKIE}
+        if COOKIE in cookies:
+            gone |= {whose for whose in self.ours if whose < COOKIE}
+        ours: dict[Owner, list[Flow]] = {whose: [] for whose in gone}
+        for each in found:
+            ours.setdefault(owner(each.item), []).append(each.item)
+        self._keep(ours)
+        self.touch(ours)
+
+    def done(self, steps: Iterable[Step[Flow]]) -> None:
+        """The switch confirmed these."""
+        ours: dict[Owner, list[Flow]] = {}
+
+        def flows(whose: Owner) -> list[Flow]:
+            return ours.setdefault(whose, list(self.ours.get(whose, ())))
+
+        for step in steps:
+            if step.before is not None:
+                flows(owner(step.before)).remove(step.before)
+            if step.after is not None:
+                flows(owner(step.after)).append(step.after)
+        self._keep(ours)
+        self.touch(ours)
+
+    def plan(self) -> Plan[Flow]:
+        """From what was found to what is wanted."""
+        plan, self._pending = self._plan(self._pending)
+        return plan
+
+    def plan_of(self, owners: Iterable[Owner]) -> Plan[Flow]:
+        """The part of the plan that concerns these; nothing is taken note of."""
+        return self._plan(owners)[0]
+
+    def differs(self, owners: Iterable[Owner]) -> bool:
+        """Whether one of these is not as it is wanted, or has not been looked at."""
+        return any(whose in self._pending for whose in owners)
+
+    def count(self) -> int:
+        return sum(map(len, self.ours.values()))
+
+    def flows(self) -> Iterator[Flow]:
+        """Those of netctl's that the switch has."""
+        for flows in self.ours.values():
+            yield from flows
+
+    def installed(self, whose: Owner) -> bool:
+        """Whether the switch has all that a wire needs."""
+        return whose not in self._pending and whose in self.ours
+
+    def wired(self) -> set[PortRef]:
+        """The ports that the switch's flows wire now, whatever the policy says."""
+        wired: set[int] = set()
+        for flow in self.flows():
+            if flow.priority == WIRE_PRIORITY and flow.match.in_port is not None:
+                wired.add(flow.match.in_port)
+                wired.update(flow.outputs())
+        return {PortRef(self.host, self.bridge, self._names[number]) for number in wired if number in self._names}
+
+    def _touch_all(self) -> None:
+        self._pending = dict.fromkeys(self.panel.owners(self.host, self.bridge))
+        self.touch(self.numbers.values())
+        self.touch(self.ours)
+
+    def _keep(self, ours: Mapping[Owner, Collection[Flow]]) -> None:
+        for whose, flows in ours.items():
+            if flows:
+                self.ours[whose] = tuple(flows)
+            else:
+                self.ours.pop(whose, None)
+
+    def _plan(self, owners: Iterable[Owner]) -> tuple[Plan[Flow], dict[Owner, None]]:
+        wanted: list[Wanted[Flow]] = []
+        found: list[Found[Flow]] = []
+        differing: dict[Owner, None] = {}
+        for whose in owners:
+            want = self._wanted(whose)
+            have = self.ours.get(whose, ())
+            if len(want) == len(have) and all(each.item in have for each in want):
+                continue
+            differing[whose] = None
+            wanted += want
+            found += map(Found, have)
+        if self.others:
+            found += [
+                Found(self.others[identity], ours=False)
+                for identity in (each.item.identity for each in wanted)
+                if identity in self.others
+            ]
+        return delta(wanted, found, identity=_identity, why_not=self._why_not), differing
+
+    def _wanted(self, whose: Owner) -> list[Wanted[Flow]]:
+        if whose >= COOKIE and whose != COOKIE:
+            return [
+                flow
+                for cable in self.panel.owned(self.host, self.bridge, whose)
+                for flow in wire_flows(self.bridge, cable, self.numbers)
+            ]
+        if whose == 0:
+            return bridge_flows(self.bridge, *self.panel.unpatched(self.host, self.bridge))
+        name = self._names.get(whose)
+        if name is None or self.panel.unpatched(self.host, self.bridge)[0] != "normal":
+            return []
+        return rest_flow(self.bridge, whose, name, self.panel.at(PortRef(self.host, self.bridge, name)))
+
+    def _why_not(self, flow: Flow) -> str:
+        for cable in self.panel.owned(self.host, self.bridge, flow.cookie):
+            missing = [end.port for end in cable.ends if end.port not in self.numbers]
+            if missing:
+                return f"wire {cable.name} has no port {' and no port '.join(missing)}; {cable.said}"
+        return NOT_WANTED
+
+
+def _identity(flow: Flow) -> Hashable:
+    return flow.identity
