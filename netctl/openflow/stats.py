@@ -15,14 +15,18 @@ from netctl.desired.flow import (
     Clone,
     Flow,
     Foreign,
+    GotoTable,
     Match,
+    Metered,
     Output,
+    Plain,
     PopVlan,
     PushVlan,
     SetVlan,
+    ToController,
 )
 from netctl.openflow import match
-from netctl.openflow.flowmod import CLONE, NICIRA
+from netctl.openflow.flowmod import CLONE, CONTROLLER, NICIRA
 from netctl.openflow.frame import MULTIPART_REQUEST, DecodeError, message
 from netctl.openflow.multipart import FLOW, MULTIPART, part
 from netctl.plan import Found
@@ -31,9 +35,17 @@ _REQUEST = struct.Struct("!B3xII4xQQ")
 _ALL_TABLES = 0xFF
 _ANY = 0xFFFF_FFFF
 
-_ENTRY = struct.Struct("!HBxIIHHHH4xQQQ")
+_ENTRY = struct.Struct("!HB9xH6s4xQ16x8sI4sH")
+"""Of a flow its length, table, priority, limits (time-outs and flags), cookie; and of its match what would be the
+first octets, the input port, the head of the second field and its value, were it a wire's."""
+_FIXED = 48
+"""The octets before the match."""
+_SHORTEST = _FIXED + 8
+_NO_LIMITS = bytes(6)
+_LIMITS = struct.Struct("!HHH")
 _TLV = struct.Struct("!HH")
-_PORT = struct.Struct("!I")
+_PORT = struct.Struct("!IH")
+_METER = struct.Struct("!I")
 _MAX_PORT = 0xFFFF_FF00
 _PUSHED = TPID.to_bytes(2, "big") + bytes(2)
 _PRESENT = 0x1000
@@ -45,10 +57,9 @@ _RESERVED = {
     0xFFFF_FFF9: "TABLE",
     0xFFFF_FFFB: "FLOOD",
     0xFFFF_FFFC: "ALL",
-    0xFFFF_FFFD: "CONTROLLER",
     0xFFFF_FFFE: "LOCAL",
 }
-_INSTRUCTIONS = {1: "goto_table", 2: "write_metadata", 3: "write_actions", 5: "clear_actions", 6: "meter"}
+_INSTRUCTIONS = {1: "goto_table", 2: "write_metadata", 5: "clear_actions", 6: "meter"}
 _ACTIONS = {
     11: "copy_ttl_out",
     12: "copy_ttl_in",
@@ -75,28 +86,71 @@ def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
     return message(MULTIPART_REQUEST, xid, body)
 
 
+class Flows:
+    """Gathers the flows of a bridge from the parts of a reply. What is equal in them is one object."""
+
+    def __init__(self, bridge: str) -> None:
+        self.bridge = bridge
+        self.ours: dict[int, list[Flow]] = {}
+        """Netctl's flows by their cookie."""
+        self.others: list[Flow] = []
+        self._does: dict[bytes, tuple[Action, ...]] = {}
+        """What instructions mean."""
+        self._numbers: dict[int, int] = {}
+
+    def take(self, message: bytes) -> bool:
+        """Take one part of a reply; whether more parts follow. Raises DecodeError."""
+        body, more = part(message, FLOW)
+        ours = self.ours
+        for flow in _flows(body, self.bridge, self._does, self._numbers):
+            cookie = flow.cookie
+            if cookie & COOKIE_MASK != COOKIE:
+                self.others.append(flow)
+            elif cookie in ours:
+                ours[cookie].append(flow)
+            else:
+                ours[cookie] = [flow]
+        return more
+
+
 def reply(message: bytes, bridge: str) -> tuple[list[Found[Flow]], bool]:
     """The flows in one part of a reply, and whether more parts follow."""
     body, more = part(message, FLOW)
-    return list(_flows(body, bridge)), more
+    return [Found(flow, flow.cookie & COOKIE_MASK == COOKIE) for flow in _flows(body, bridge, {}, {})], more
 
 
-def _flows(body: bytes, bridge: str) -> Iterator[Found[Flow]]:
-    at = 0
-    while at < len(body):
-        if len(body) - at < _ENTRY.size:
+def _flows(body: bytes, bridge: str, does: dict[bytes, tuple[Action, ...]], numbers: dict[int, int]) -> Iterator[Flow]:
+    """A wire's flows, of which there are many, look at a port or at a port and a VLAN: those are read at a glance."""
+    at, size = 0, len(body)
+    body += bytes(_ENTRY.size)
+    while at < size:
+        if size - at < _SHORTEST:
             raise DecodeError("flow statistics that end within a flow")
-        length, table, _, _, priority, idle, hard, flags, cookie, _, _ = _ENTRY.unpack_from(body, at)
+        length, table, priority, limits, cookie, head, in_port, second, vid = _ENTRY.unpack_from(body, at)
         end = at + length
-        if length < _ENTRY.size or end > len(body):
-            raise DecodeError(f"a flow of {length} bytes in {len(body) - at}")
-        matched, others, after = match.unpack(body, at + _ENTRY.size, end)
-        actions = _instructions(body[after:end])
-        if idle or hard or flags:
-            limits = (("idle_timeout", idle), ("hard_timeout", hard), ("flags", flags))
-            actions += tuple(Foreign(f"{name}={value}") for name, value in limits if value)
-        flow = Flow(bridge, priority, matched, actions, cookie, table, ",".join(others))
-        yield Found(flow, cookie & COOKIE_MASK == COOKIE)
+        if length < _SHORTEST or end > size:
+            raise DecodeError(f"a flow of {length} bytes in {size - at}")
+        extra = ""
+        in_port = numbers.setdefault(in_port, in_port)
+        if head == match.PORT_HEAD:
+            matched = Match(in_port)
+            after = at + _FIXED + match.PORT.size
+        elif head == match.PORT_VLAN_HEAD and second == match.VLAN_HEAD and vid & ~0xFFF == _PRESENT:
+            matched = Match(in_port, vid & 0xFFF)
+            after = at + _FIXED + match.PORT_VLAN.size
+        else:
+            matched, others, after = match.unpack(body, at + _FIXED, end)
+            extra = ",".join(others)
+        if after > end:
+            raise DecodeError("a flow that ends within its match")
+        instructions = body[after:end]
+        actions = does.get(instructions)
+        if actions is None:
+            actions = does[instructions] = _instructions(instructions)
+        if limits != _NO_LIMITS:
+            named = zip(("idle_timeout", "hard_timeout", "flags"), _LIMITS.unpack(limits), strict=True)
+            actions += tuple(Foreign(f"{name}={value}") for name, value in named if value)
+        yield Flow(bridge, priority, matched, actions, cookie, table, extra)
         at = end
 
 
@@ -109,6 +163,10 @@ def _instructions(body: bytes) -> tuple[Action, ...]:
         elif kind == 3:
             inner = ",".join(str(_action(action, data)) for action, data in _tlvs(payload[4:]))
             done += (Foreign(f"write_actions({inner})"),)
+        elif kind == 1 and len(payload) == 4 and not any(payload[1:]):
+            done += (GotoTable(payload[0]),)
+        elif kind == 6 and len(payload) == 4:
+            done += (Metered(_METER.unpack(payload)[0]),)
         else:
             done += (Foreign(f"{_INSTRUCTIONS.get(kind, f'instruction_{kind}')}:{payload.hex()}"),)
     return done
@@ -120,11 +178,13 @@ def _action(kind: int, payload: bytes) -> Action:
     return _plain(kind, payload)
 
 
-def _plain(kind: int, payload: bytes) -> Output | PushVlan | PopVlan | SetVlan | Foreign:
+def _plain(kind: int, payload: bytes) -> Plain:
     if kind == 0:
         if len(payload) < _PORT.size:
             raise DecodeError("an output action without a port")
-        (port,) = _PORT.unpack_from(payload)
+        port, length = _PORT.unpack_from(payload)
+        if port == CONTROLLER:
+            return ToController(length)
         if port in (NORMAL, IN_PORT) or 0 < port <= _MAX_PORT:
             return Output(port)
         return Foreign(f"output:{_RESERVED.get(port, f'{port:#x}')}")

@@ -51,15 +51,13 @@ def test_what_netctl_never_writes_is_kept_as_text() -> None:
     found, _ = stats.reply(CAPTURED["flows_reply"], "br0")
     other = found[4].item
     assert other.table == 1
-    assert other.match == Match()
-    assert other.extra == (
-        "eth_type=0800,vlan_vid=1000/1000,ipv4_src=0a000000/ff000000,ip_proto=06,tcp_dst=0050,oxm_1_1=00000005"
-    )
+    assert other.match == Match(eth_type=0x0800)
+    assert other.extra == "vlan_vid=1000/1000,ipv4_src=0a000000/ff000000,ip_proto=06,tcp_dst=0050,oxm_1_1=00000005"
     assert [str(action) for action in other.actions] == [
         "set_queue:00000003",
         "output:1",
-        "output:CONTROLLER",
-        "goto_table:03000000",
+        "CONTROLLER:65535",
+        "goto_table:3",
         "idle_timeout=9",
         "hard_timeout=600",
         "flags=1",

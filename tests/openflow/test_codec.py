@@ -14,14 +14,20 @@ from netctl.desired.flow import (
     COOKIE,
     IN_PORT,
     NORMAL,
+    UNTAGGED,
+    WHOLE,
+    Action,
     Clone,
     Flow,
     Foreign,
+    GotoTable,
     Match,
+    Metered,
     Output,
     PopVlan,
     PushVlan,
     SetVlan,
+    ToController,
 )
 from netctl.openflow import bundle, error, flowmod, frame, match, port, stats
 from netctl.openflow.frame import DecodeError
@@ -29,20 +35,33 @@ from netctl.plan import Found
 from tests.openflow.captured import CAPTURED
 
 port_numbers = st.integers(1, 0xFFFF_FF00)
-matches = st.builds(Match, st.none() | st.integers(0, 0xFFFF_FFFF), st.none() | st.integers(0, 4095))
+matches = st.builds(
+    Match,
+    st.none() | st.integers(0, 0xFFFF_FFFF),
+    st.none() | st.integers(0, 4095) | st.just(UNTAGGED),
+    st.none() | st.integers(0, 0xFFFF),
+    st.none() | st.binary(min_size=6, max_size=6).map(lambda octets: octets.hex(":")),
+)
 outputs = st.builds(Output, port_numbers | st.sampled_from([NORMAL, IN_PORT]))
-steps = outputs | st.builds(SetVlan, st.integers(0, 4095)) | st.sampled_from([PushVlan(), PopVlan()])
+copies = st.builds(ToController, st.integers(0, WHOLE))
+steps = outputs | copies | st.builds(SetVlan, st.integers(0, 4095)) | st.sampled_from([PushVlan(), PopVlan()])
 clones = st.builds(Clone, st.lists(steps, max_size=4).map(tuple))
+meters = st.builds(Metered, st.integers(1, 0xFFFF_FFFF)).map(lambda meter: (meter,)) | st.just(())
+tables = st.builds(GotoTable, st.integers(0, 254)).map(lambda table: (table,)) | st.just(())
+actions: st.SearchStrategy[tuple[Action, ...]] = st.tuples(
+    meters, st.lists(steps | clones, max_size=4).map(tuple), tables
+).map(lambda parts: (*parts[0], *parts[1], *parts[2]))
 flows = st.builds(
     Flow,
     st.just("br0"),
     st.integers(0, 0xFFFF),
     matches,
-    st.lists(steps | clones, max_size=4).map(tuple),
+    actions,
     st.integers(0, 0xFFFF_FFFF).map(COOKIE.__or__),
     st.integers(0, 254),
+    st.just(""),
 )
-fields = st.sampled_from(["eth_type=0800", "ip_proto=06", "ipv4_src=0a000000/ff000000", "oxm_1_1=00000005"])
+fields = st.sampled_from(["eth_src=020000000001", "ip_proto=06", "ipv4_src=0a000000/ff000000", "oxm_1_1=00000005"])
 
 DECODERS: list[Callable[[bytes], Any]] = [
     frame.header,
@@ -65,6 +84,12 @@ def test_a_match_comes_back(wanted: Match, others: list[str]) -> None:
     assert match.unpack(packed, 0, len(packed)) == (wanted, tuple(others), len(packed))
 
 
+@pytest.mark.parametrize("address", ["", "01:80:c2:00:00", "01:80:c2:00:00:0g", "01:80:c2:00:00:0e:00"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="is no Ethernet address"):
+        match.pack(Match(eth_dst=address))
+
+
 @given(flows, st.integers(0, 0xFFFF_FFFF))
 def test_a_flow_mod_carries_the_flow(flow: Flow, xid: int) -> None:
     """Its match and instructions, put behind the head of a flow's statistics, read back as the flow."""
@@ -76,9 +101,51 @@ def test_a_flow_mod_carries_the_flow(flow: Flow, xid: int) -> None:
     assert found.item == flow
 
 
+@given(flows, st.integers(0, 0xFFFF_FFFF), st.integers(1, 0xFFFF_FFFF))
+def test_a_flow_mod_for_a_bundle_is_the_same_with_the_bundles_head(flow: Flow, xid: int, number: int) -> None:
+    for pack in (flowmod.add, flowmod.delete_strict):
+        assert pack(flow, xid, number) == bundle.add(pack(flow, xid), number, xid)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(Output(1), Metered(1)), (GotoTable(2), Output(1)), (GotoTable(2), Metered(1)), (Metered(1), Metered(1))],
+)
+def test_a_meter_comes_first_and_a_table_last(wrong: tuple[Action, ...]) -> None:
+    with pytest.raises(ValueError, match="a meter comes first, a table last"):
+        flowmod.add(Flow("br0", 1, Match(), wrong), 1)
+
+
+@given(st.lists(flows, max_size=20))
+def test_flows_are_gathered_by_cookie(wanted: list[Flow]) -> None:
+    theirs = [flow._replace(cookie=flow.cookie ^ COOKIE) for flow in wanted[::3]]
+    gathered = stats.Flows("br0")
+    half = len(wanted) // 2
+    assert gathered.take(statistics(wanted[:half] + theirs, more=True))
+    assert not gathered.take(statistics(wanted[half:], more=False))
+    assert gathered.others == theirs
+    by_cookie: dict[int, list[Flow]] = {}
+    for flow in wanted:
+        by_cookie.setdefault(flow.cookie, []).append(flow)
+    assert gathered.ours == by_cookie
+
+
+def statistics(flows: list[Flow], *, more: bool) -> bytes:
+    """One part of an answer that tells these flows."""
+    entries = b"".join(entry(flow, flowmod.add(flow, 1)) for flow in flows)
+    return frame.message(frame.MULTIPART_REPLY, 1, bytes([0, 1, 0, more, 0, 0, 0, 0]) + entries)
+
+
 def read_back(flow: Flow, packed: bytes, xid: int = 1) -> tuple[Found[Flow], bool]:
+    reply = frame.message(frame.MULTIPART_REPLY, xid, b"\0\1\0\1\0\0\0\0" + entry(flow, packed))
+    (found,), more = stats.reply(reply, "br0")
+    return found, more
+
+
+def entry(flow: Flow, packed: bytes) -> bytes:
+    """The statistics of a flow with the match and the instructions of a flow mod."""
     body = packed[48:]
-    entry = (
+    return (
         (48 + len(body)).to_bytes(2, "big")
         + bytes([flow.table, 0])
         + bytes(8)
@@ -88,9 +155,6 @@ def read_back(flow: Flow, packed: bytes, xid: int = 1) -> tuple[Found[Flow], boo
         + bytes(16)
         + body
     )
-    reply = frame.message(frame.MULTIPART_REPLY, xid, b"\0\1\0\1\0\0\0\0" + entry)
-    (found,), more = stats.reply(reply, "br0")
-    return found, more
 
 
 @pytest.mark.parametrize(

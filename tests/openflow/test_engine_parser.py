@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 
-from netctl.desired.flow import TPID, Action, Clone, Flow, Output, PopVlan, PushVlan, SetVlan
+from netctl.desired.flow import (
+    TPID,
+    UNTAGGED,
+    Action,
+    Clone,
+    Flow,
+    GotoTable,
+    Metered,
+    Output,
+    PopVlan,
+    PushVlan,
+    SetVlan,
+    ToController,
+)
 from netctl.openflow import bundle, flowmod, frame, port, stats
 from tests.conftest import missing
 from tests.openflow.captured import CAPTURED
@@ -36,12 +49,25 @@ def parse(message: bytes) -> Any:
 def build(flow: Flow, command: int) -> bytes:
     """The flow mod that the engine's own classes make."""
     switch = ProtocolDesc(version=4)
-    match: dict[str, int] = {}
+    match: dict[str, int | str] = {}
     if flow.match.in_port is not None:
         match["in_port"] = flow.match.in_port
+    if flow.match.eth_dst is not None:
+        match["eth_dst"] = flow.match.eth_dst
+    if flow.match.eth_type is not None:
+        match["eth_type"] = flow.match.eth_type
     if flow.match.vlan is not None:
-        match["vlan_vid"] = flow.match.vlan | 0x1000
-    actions = list(map(engines, flow.actions))
+        match["vlan_vid"] = 0 if flow.match.vlan == UNTAGGED else flow.match.vlan | 0x1000
+    instructions = []
+    applied = [engines(action) for action in flow.actions if not isinstance(action, Metered | GotoTable)]
+    for action in flow.actions:
+        if isinstance(action, Metered):
+            instructions.append(theirs.OFPInstructionMeter(action.meter))
+    if applied:
+        instructions.append(theirs.OFPInstructionActions(4, applied))
+    for action in flow.actions:
+        if isinstance(action, GotoTable):
+            instructions.append(theirs.OFPInstructionGotoTable(action.table))
     deleting = command == flowmod.DELETE_STRICT
     message = theirs.OFPFlowMod(
         switch,
@@ -53,7 +79,7 @@ def build(flow: Flow, command: int) -> bytes:
         out_port=0xFFFF_FFFF,
         out_group=0xFFFF_FFFF,
         match=theirs.OFPMatch(**match),
-        instructions=[theirs.OFPInstructionActions(4, actions)] if actions and not deleting else [],
+        instructions=[] if deleting else instructions,
     )
     return serialized(message)
 
@@ -62,6 +88,8 @@ def engines(action: Action) -> Any:
     """The same action as the engine has it. It does not know Open vSwitch's clone."""
     if isinstance(action, Output):
         return theirs.OFPActionOutput(action.port, 0)
+    if isinstance(action, ToController):
+        return theirs.OFPActionOutput(0xFFFF_FFFD, action.length)
     if isinstance(action, PushVlan):
         return theirs.OFPActionPushVlan(TPID)
     if isinstance(action, PopVlan):
@@ -96,7 +124,7 @@ def test_statistics_are_the_same_flows() -> None:
         vid = fields.get("vlan_vid")
         assert item.match.vlan == (vid & 0xFFF if isinstance(vid, int) else None)
         assert len(item.extra.split(",") if item.extra else []) == len(fields) - sum(
-            each is not None for each in (item.match.in_port, item.match.vlan)
+            each is not None for each in item.match
         )
         applied = [a for i in their.instructions if i.type == 4 for a in i.actions]
         assert [a.port for a in item.actions if isinstance(a, Output)] == [
