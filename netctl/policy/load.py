@@ -18,6 +18,7 @@ from netctl.policy.ports import Path as Way
 from netctl.policy.ports import Ports
 from netctl.policy.position import Position, Problem
 from netctl.policy.salvage import take_out
+from netctl.policy.stage import Stage
 
 _ROUNDS = 8
 """How often what is wrong is taken out before what is left is no longer looked at."""
@@ -169,8 +170,8 @@ def _validate(at: Loaded, value: Any, problems: list[Problem], complete: bool) -
     else:
         return None
     ports = Ports(policy)
-    scene = rules.Scene(at.where, lost, complete)
-    for finding in (*rules.check(policy, ports, scene), *refuse.check(policy, ports)):
+    stage = Stage(at.where, lost, complete)
+    for finding in (*rules.check(policy, ports, stage), *refuse.check(policy, ports)):
         problems.append(_problem(at, finding.path, finding.message, finding.key))
     return policy
 

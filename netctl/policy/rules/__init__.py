@@ -8,20 +8,18 @@ from netctl.policy.finding import Finding
 from netctl.policy.model import Policy
 from netctl.policy.ports import Ports
 from netctl.policy.rules import bridges, devices, guests, links, queues, uplinks, wires
-from netctl.policy.rules.scene import Scene
-
-__all__ = ["Scene", "check"]
+from netctl.policy.stage import Stage
 
 
-def check(policy: Policy, ports: Ports, scene: Scene) -> Iterator[Finding]:
+def check(policy: Policy, ports: Ports, stage: Stage) -> Iterator[Finding]:
     """All that does not fit."""
     for name, host in policy.hosts.items():
         path = ("hosts", name)
-        yield from devices.check(host, path, scene)
-        yield from bridges.check(host, path, scene)
-        yield from guests.check(host, path, scene)
-        yield from links.check(host, path, scene)
-        yield from uplinks.check(host, path, scene)
-    yield from bridges.check_databases(policy, scene)
+        yield from devices.check(host, path, stage)
+        yield from bridges.check(host, path, stage)
+        yield from guests.check(host, path, stage)
+        yield from links.check(host, path, stage)
+        yield from uplinks.check(host, path, stage)
+    yield from bridges.check_databases(policy, stage)
     yield from queues.check(policy)
-    yield from wires.check(policy, ports, scene)
+    yield from wires.check(policy, ports, stage)

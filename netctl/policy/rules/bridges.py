@@ -8,10 +8,10 @@ from netctl.policy.finding import Finding
 from netctl.policy.model import Host, Policy
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, host_side
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 
-def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     """A device is a port of one bridge, once."""
     owners: dict[str, Path] = {}
     for guest_name, guest in host.guests.items():
@@ -29,26 +29,26 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
             if first != at:
                 yield Finding(
                     at,
-                    f"{shown(port.name)} is a port already, at {scene.where(first)}: take one of the two out",
+                    f"{shown(port.name)} is a port already, at {stage.where(first)}: take one of the two out",
                 )
             link = host.links.get(port.name)
             if link is not None and link.master is not None:
                 yield Finding(
                     at,
                     f"{shown(port.name)} is a port of {link.master} already, at "
-                    f"{scene.where((*path, 'links', port.name, 'master'))}: take one of the two out",
+                    f"{stage.where((*path, 'links', port.name, 'master'))}: take one of the two out",
                 )
 
 
-def check_databases(policy: Policy, scene: Scene) -> Iterator[Finding]:
+def check_databases(policy: Policy, stage: Stage) -> Iterator[Finding]:
     """An Open vSwitch belongs to one host."""
     seen: dict[str | None, str] = {}
     for name, host in policy.hosts.items():
-        if not host.bridges or (host.ovsdb is None and "ovsdb" in scene.lost):
+        if not host.bridges or (host.ovsdb is None and "ovsdb" in stage.lost):
             continue
         first = seen.setdefault(host.ovsdb, name)
         if first != name:
-            where = scene.where(("hosts", first))
+            where = stage.where(("hosts", first))
             if host.ovsdb is None:
                 yield Finding(
                     ("hosts", name),

@@ -8,7 +8,7 @@ from netctl.policy.finding import Finding
 from netctl.policy.model import Host, VethLink
 from netctl.policy.name import device_name, shown
 from netctl.policy.ports import Path, host_side
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 RESERVED = {
     "lo": "the loopback's",
@@ -19,7 +19,7 @@ RESERVED = {
 }
 
 
-def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     seen: dict[tuple[str, str], tuple[str, Path]] = {}
     for space, name, what, at, key in _devices(host, path):
         if name in RESERVED:
@@ -30,7 +30,7 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
             yield Finding(
                 at,
                 f"the interface {shown(name)} is here twice: as {what}, "
-                f"and as {first[0]} at {scene.where(first[1])}; give one another name",
+                f"and as {first[0]} at {stage.where(first[1])}; give one another name",
                 key,
             )
 

@@ -10,13 +10,13 @@ from netctl.policy.model import Guest, Host, MacvtapNic, TapNic, VethNic
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, host_side
 from netctl.policy.rules.devices import too_long
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 IPV6_LEAST_MTU = 1280
 """RFC 8200, 5."""
 
 
-def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     yield from too_long(host, path)
     macs: dict[str, Path] = {}
     for guest_name, guest in host.guests.items():
@@ -28,11 +28,11 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
                     yield Finding(
                         (*at, "mac"),
                         f"{nic.mac} is the MAC of another NIC on this host, at "
-                        f"{scene.where((*first, 'mac'))}: give each its own",
+                        f"{stage.where((*first, 'mac'))}: give each its own",
                     )
-            if "namespace" not in scene.lost:
+            if "namespace" not in stage.lost:
                 yield from _fits_guest(guest_name, guest, nic, at)
-            yield from _fits_bridge(host, guest_name, nic_name, nic, at, scene)
+            yield from _fits_bridge(host, guest_name, nic_name, nic, at, stage)
             yield from addresses(nic.addresses, nic.mtu, at)
 
 
@@ -51,7 +51,7 @@ def _fits_guest(name: str, guest: Guest, nic: TapNic | VethNic | MacvtapNic, at:
 
 
 def _fits_bridge(
-    host: Host, guest: str, nic_name: str, nic: TapNic | VethNic | MacvtapNic, at: Path, scene: Scene
+    host: Host, guest: str, nic_name: str, nic: TapNic | VethNic | MacvtapNic, at: Path, stage: Stage
 ) -> Iterator[Finding]:
     if isinstance(nic, MacvtapNic):
         if nic.bridge is not None:
@@ -69,7 +69,7 @@ def _fits_bridge(
                 f"{shown(nic.bridge)} is a {link.kind} link; bridge is one of the host's `bridges`",
             )
             return
-        message = scene.unknown("bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges")
+        message = stage.unknown("bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges")
         if message:
             yield Finding((*at, "bridge"), message)
 

@@ -20,7 +20,7 @@ from netctl.policy.model import (
 )
 from netctl.policy.ports import Path
 from netctl.policy.rules.guests import addresses
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 BRIDGE_NEVER_FORWARDS = 0x0007
 """Bits that the kernel refuses in a bridge's group_fwd_mask: STP, PAUSE, LACP (BR_GROUPFWD_RESTRICTED)."""
@@ -34,7 +34,7 @@ _HASHING = ("balance-xor", "802.3ad", "balance-tlb")
 _PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 
 
-def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     members: dict[str, list[str]] = {}
     for name, link in host.links.items():
         if link.master is not None:
@@ -44,10 +44,10 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
     for name, link in host.links.items():
         at = (*path, "links", name)
         yield from addresses(link.addresses, link.mtu, at)
-        yield from _master(host, name, link, at, scene)
+        yield from _master(host, name, link, at, stage)
         yield from _netns(host, link, at)
         if isinstance(link, VethLink):
-            yield from _veth(host.links, name, link, at, scene)
+            yield from _veth(host.links, name, link, at, stage)
         elif isinstance(link, BridgeLink):
             yield from _mask(
                 link.group_fwd_mask,
@@ -58,10 +58,10 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
         elif isinstance(link, VlanLink):
             first = vlans.setdefault((link.link, link.id, link.protocol), at)
             if first != at:
-                yield Finding((*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {scene.where(first)}")
+                yield Finding((*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {stage.where(first)}")
             yield from _mtu(host.links, link, link.link, at)
         elif isinstance(link, BondLink):
-            yield from _bond(host, name, link, {*link.ports, *members.get(name, ())}, at, bonds, scene)
+            yield from _bond(host, name, link, {*link.ports, *members.get(name, ())}, at, bonds, stage)
         elif isinstance(link, VxlanLink):
             yield from _vxlan(link, at)
         elif isinstance(link, MacvlanLink | MacvtapLink):
@@ -69,7 +69,7 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
     yield from _circles(host.links, members, path)
 
 
-def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterator[Finding]:
+def _master(host: Host, name: str, link: Link, at: Path, stage: Stage) -> Iterator[Finding]:
     master = host.links.get(link.master) if link.master else None
     if link.master is not None and master is None:
         if link.master in host.bridges:
@@ -78,7 +78,7 @@ def _master(host: Host, name: str, link: Link, at: Path, scene: Scene) -> Iterat
                 f"{link.master} is an Open vSwitch bridge: name {name} under its `ports` instead",
             )
         else:
-            message = scene.unknown(
+            message = stage.unknown(
                 "link of this host", link.master, host.links, "declare the bridge or bond under links"
             )
             if message:
@@ -112,14 +112,14 @@ def _netns(host: Host, link: BaseLink, at: Path) -> Iterator[Finding]:
         yield Finding((*at, "netns"), f"the guest {link.netns} is a virtual machine, not a namespace")
 
 
-def _veth(links: Mapping[str, Link], name: str, link: VethLink, at: Path, scene: Scene) -> Iterator[Finding]:
+def _veth(links: Mapping[str, Link], name: str, link: VethLink, at: Path, stage: Stage) -> Iterator[Finding]:
     if link.peer == name:
         yield Finding((*at, "peer"), "a veth has two ends with different names")
         return
     peer = links.get(link.peer)
     if peer is None:
         return
-    there = scene.where((*at[:-1], link.peer))
+    there = stage.where((*at[:-1], link.peer))
     if not isinstance(peer, VethLink):
         yield Finding((*at, "peer"), f"{link.peer} is a {peer.kind} link, at {there}; the peer of a veth is one")
     elif peer.peer != name:
@@ -139,18 +139,18 @@ def _bond(
     members: set[str],
     at: Path,
     bonds: dict[str, tuple[str, Path]],
-    scene: Scene,
+    stage: Stage,
 ) -> Iterator[Finding]:
     for number, port in enumerate(link.ports):
         where = (*at, "ports", number)
         first = bonds.setdefault(port, (name, where))
         if first[1] != where:
-            yield Finding(where, f"{port} is a port of {first[0]} already, at {scene.where(first[1])}")
+            yield Finding(where, f"{port} is a port of {first[0]} already, at {stage.where(first[1])}")
         other = host.links.get(port)
         if other is not None and other.master not in (None, name):
             yield Finding(
                 where,
-                f"{port} is a port of {other.master} already, at {scene.where((*at[:-1], port, 'master'))}",
+                f"{port} is a port of {other.master} already, at {stage.where((*at[:-1], port, 'master'))}",
             )
     if link.mode in _WATCHING and link.miimon == 0:
         yield Finding((*at, "miimon"), f"{link.mode} must look at its ports' carrier: 100 is usual")
@@ -168,7 +168,7 @@ def _bond(
         elif link.primary not in members:
             yield Finding(
                 (*at, "primary"),
-                scene.unknown("port of this bond", link.primary, members) or f"{link.primary} is no port of this bond",
+                stage.unknown("port of this bond", link.primary, members) or f"{link.primary} is no port of this bond",
             )
 
 

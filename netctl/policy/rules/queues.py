@@ -9,7 +9,7 @@ from netctl.policy.finding import Finding
 from netctl.policy.model import Match, Policy, Wire
 from netctl.policy.name import shown
 from netctl.policy.ports import Path
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 _ETH_TYPES = {4: 0x0800, 6: 0x86DD}
 
@@ -24,14 +24,14 @@ def check(policy: Policy) -> Iterator[Finding]:
             yield Finding(("queues", name, "min"), f"min {low} is more than max {high}")
 
 
-def check_classes(policy: Policy, wire: Wire, at: Path, scene: Scene) -> Iterator[Finding]:
+def check_classes(policy: Policy, wire: Wire, at: Path, stage: Stage) -> Iterator[Finding]:
     everything = False
     for number, entry in enumerate(wire.classify):
         here = (*at, "classify", number)
-        message = scene.unknown("queue", entry.queue, policy.queues, "declare it under queues")
+        message = stage.unknown("queue", entry.queue, policy.queues, "declare it under queues")
         if message:
             yield Finding((*here, "queue"), message)
-        if everything and not scene.lost:
+        if everything and not stage.lost:
             yield Finding(here, "nothing comes this far: an entry above takes every frame")
         everything = entry.match == Match()
         yield from _match(entry.match, (*here, "match"))

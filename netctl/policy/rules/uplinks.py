@@ -8,13 +8,13 @@ from ipaddress import ip_address, ip_interface
 from netctl.policy.finding import Finding
 from netctl.policy.model import Host
 from netctl.policy.ports import Path
-from netctl.policy.rules.scene import Scene
+from netctl.policy.stage import Stage
 
 KERNELS_TABLES = {253: "default", 254: "main", 255: "local"}
 """linux/rtnetlink.h, rt_class_t."""
 
 
-def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
+def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     tables: dict[int, Path] = {}
     for name, uplink in host.uplinks.items():
         at = (*path, "uplinks", name)
@@ -27,7 +27,7 @@ def check(host: Host, path: Path, scene: Scene) -> Iterator[Finding]:
         if first != at:
             yield Finding(
                 (*at, "table"),
-                f"table {uplink.table} is another uplink's, at {scene.where((*first, 'table'))}: give each its own",
+                f"table {uplink.table} is another uplink's, at {stage.where((*first, 'table'))}: give each its own",
             )
         address = ip_interface(uplink.address)
         gateway = ip_address(uplink.gateway)

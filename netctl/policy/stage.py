@@ -10,7 +10,7 @@ from netctl.policy.ports import Path, PortError
 
 
 @dataclass
-class Scene:
+class Stage:
     where: Callable[[Path], str]
     """«file:line:col» of the value at a path."""
     lost: Set[str]
