@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -63,13 +63,23 @@ class Session:
         self.dpid = dpid
         self.exchange = session.Exchange("")
         self.deadline: float | None = None
-        self.reading = False
+        self.reading: ReadFlows | None = None
 
-    def ask(self, bridge: str, data: Callable[[session.Exchange], bytes], reading: bool) -> None:
+    def read(self, command: ReadFlows) -> None:
+        self.reading = command
+        self._send([self.exchange.read(cookies=command.cookies)], command.bridge)
+
+    def change(self, command: ApplyFlows) -> None:
+        self.reading = None
+        self._send(self.exchange.change(command.plan), command.bridge)
+
+    def _send(self, chunks: Iterable[bytes], bridge: str) -> None:
+        """Piece by piece: while the next is packed, what was sent leaves and the switch works on it."""
         self.exchange.bridge = bridge
-        self.reading = reading
-        self.deadline = time.monotonic() + ANSWER_SECONDS
-        self.switch.send(data(self.exchange))
+        for chunk in chunks:
+            self.deadline = time.monotonic() + ANSWER_SECONDS
+            self.switch.send(chunk)
+            engine.hub.sleep(0)
 
     def failed(self, why: str) -> Event:
         self.deadline = None
@@ -79,15 +89,15 @@ class Session:
         events: list[Event] = []
         for result in self.exchange.feed(message):
             if isinstance(result, session.Send):
-                self.deadline = time.monotonic() + ANSWER_SECONDS
-                self.switch.send(result.data)
+                self._send(result.chunks, self.exchange.bridge)
                 continue
             if isinstance(result, session.Failed):
                 events.append(self.failed(result.why))
                 continue
             self.deadline = None
             if isinstance(result, session.FlowsRead):
-                events.append(FlowsRead(self.dpid, result.found))
+                cookies = self.reading.cookies if self.reading else ()
+                events.append(FlowsRead(self.dpid, result.found, cookies))
             else:
                 errors = tuple(
                     f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text
@@ -336,9 +346,8 @@ class Netctl(engine.App):
         if current is None:
             return
         if isinstance(command, ReadFlows):
-            current.ask(command.bridge, lambda exchange: exchange.read(), reading=True)
+            current.read(command)
         else:
-            plan = command.plan
-            current.ask(command.bridge, lambda exchange: exchange.change(plan), reading=False)
+            current.change(command)
 
 

@@ -9,7 +9,7 @@ import os
 import select
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -80,7 +80,7 @@ class LocalSwitch:
 
     def flows(self, ours_only: bool = False) -> list[Found[Flow]]:
         """The flows of every table; those with netctl's cookie only, if that is asked for."""
-        result = self._run(self._exchange.read(ours_only))
+        result = self._run([self._exchange.read(ours_only)])
         if isinstance(result, FlowsRead):
             return list(result.found)
         raise SwitchError(f"bridge {self.bridge}: {result}")
@@ -141,12 +141,14 @@ class LocalSwitch:
                 if taken is not None:
                     return taken
 
-    def _run(self, data: bytes) -> Result:
-        self._send(data)
+    def _run(self, chunks: Iterable[bytes]) -> Result:
+        for chunk in chunks:
+            self._send(chunk)
         while True:
             for result in self._exchange.feed(self._next()):
                 if isinstance(result, Send):
-                    self._send(result.data)
+                    for chunk in result.chunks:
+                        self._send(chunk)
                 else:
                     return result
 

@@ -44,7 +44,8 @@ class Watcher(engine.App):
         bad = os.environ.get("BAD_FLOW")
         if bad:
             flows.append(Flow("br0", 100, Match(in_port=1 + count), (Output(0xFFFF_FF01),)))
-        switch.send(exchange.change(Plan(tuple(Step("add", "", None, flow) for flow in flows))))
+        for chunk in exchange.change(Plan(tuple(Step("add", "", None, flow) for flow in flows))):
+            switch.send(chunk)
 
     @engine.set_ev_cls(engine.EventReply, engine.MAIN)
     def reply(self, event: Any) -> None:
@@ -52,7 +53,7 @@ class Watcher(engine.App):
         exchange = self.exchanges[switch]
         for result in exchange.feed(event.msg.buf):
             if isinstance(result, Send):
-                switch.send(result.data)
+                switch.send(b"".join(result.chunks))
             elif isinstance(result, Changed):
                 say("changed", count=result.count, atomic=result.atomic, errors=list(map(str, result.errors)))
                 switch.send(exchange.read())

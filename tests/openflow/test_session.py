@@ -86,14 +86,14 @@ class FakeSwitch:
             done.append((command, in_port))
 
 
-def run(exchange: Exchange, switch: FakeSwitch, data: bytes) -> Result:
+def run(exchange: Exchange, switch: FakeSwitch, chunks: Iterable[bytes]) -> Result:
     """Play until something other than Send comes of it; and nothing after that."""
-    waiting = list(switch.hear(data))
+    waiting = list(switch.hear(b"".join(chunks)))
     ends: list[Result] = []
     while waiting:
         for result in exchange.feed(waiting.pop(0)):
             if isinstance(result, Send):
-                waiting += switch.hear(result.data)
+                waiting += switch.hear(b"".join(result.chunks))
             else:
                 ends.append(result)
     (end,) = ends
@@ -135,15 +135,68 @@ def test_without_bundles_removals_come_first_and_it_is_remembered() -> None:
     assert run(exchange, switch, exchange.change(plan)) == Changed((), 3, False)
     assert switch.done == [(4, 1), (0, 2), (0, 1)]
     assert switch.barriers == 2
-    messages = frame.split(bytearray(exchange.change(add(A))))
+    messages = frame.split(bytearray(b"".join(exchange.change(add(A)))))
     assert [each[1] for each in messages] == [frame.BARRIER_REQUEST, frame.FLOW_MOD, frame.BARRIER_REQUEST]
 
 
-def test_without_bundles_what_was_not_refused_counts() -> None:
+def test_a_switch_that_is_known_to_have_bundles_gets_the_whole_at_once() -> None:
+    switch, exchange = FakeSwitch(), Exchange("br0")
+    run(exchange, switch, exchange.change(add(A)))
+    chunks = list(exchange.change(add(B)))
+    assert [each[1] for each in frame.split(bytearray(b"".join(chunks)))] == [
+        frame.EXPERIMENTER,
+        frame.EXPERIMENTER,
+        frame.BARRIER_REQUEST,
+    ]
+    assert run(exchange, switch, chunks) == Changed((), 1, True)
+    assert switch.done == [(0, 1), (0, 2)]
+
+
+def test_without_bundles_what_was_not_refused_is_taken_back_in_reverse() -> None:
     switch, exchange = FakeSwitch(bundles=False, bad_ports=frozenset({2})), Exchange("br0")
-    result = run(exchange, switch, exchange.change(add(A, B)))
+    old = Flow("br0", 100, Match(in_port=1), (Output(3),), COOKIE | 9)
+    gone = Flow("br0", 100, Match(in_port=7), (Output(8),), COOKIE | 9)
+    plan = Plan((Step("remove", "", gone), Step("change", "", old, A), *add(B).steps))
+    result = run(exchange, switch, exchange.change(plan))
     assert isinstance(result, Changed)
-    assert (result.count, len(result.errors)) == (1, 1)
+    assert [each.step and each.step.item for each in result.errors] == [B]
+    assert (result.count, result.atomic) == (0, False)
+    assert switch.done == [(4, 7), (0, 1), (0, 1), (0, 7)]
+    assert not exchange.busy
+
+
+def test_what_cannot_be_taken_back_is_told() -> None:
+    switch, exchange = FakeSwitch(bundles=False), Exchange("br0")
+    exchange.bundles = False
+    (adds, *_), barriers = (chunks := list(exchange.change(add(A, B)))[1:]), chunks[-1:]
+    waiting = [refuse(frame.split(bytearray(adds))[1], 4, 7), *switch.hear(b"".join(barriers))]
+    ends: list[Result] = []
+    switch.bad_ports = frozenset({1})
+    while waiting:
+        for result in exchange.feed(waiting.pop(0)):
+            if isinstance(result, Send):
+                waiting += switch.hear(b"".join(result.chunks))
+            else:
+                ends.append(result)
+    (changed,) = ends
+    assert isinstance(changed, Changed)
+    assert [each.text for each in changed.errors] == [
+        "bad match: bad value",
+        "cannot be taken back: bad match: bad value",
+    ]
+
+
+def test_flows_are_read_by_their_cookies() -> None:
+    exchange = Exchange("br0")
+    requests = frame.split(bytearray(exchange.read(cookies=(A.cookie, COOKIE))))
+    empty = b"\0\1\0\0\0\0\0\0"
+    assert [each[32:48] for each in requests] == [
+        A.cookie.to_bytes(8, "big") + b"\xff" * 8,
+        COOKIE.to_bytes(8, "big") + b"\xff" * 8,
+    ]
+    first, second = (frame.message(frame.MULTIPART_REPLY, frame.header(each).xid, empty) for each in requests)
+    assert exchange.feed(second) == []
+    assert exchange.feed(first) == [FlowsRead(())]
 
 
 def test_a_change_of_actions_keeps_the_flow_and_a_removal_asks_for_its_cookie() -> None:
@@ -151,7 +204,7 @@ def test_a_change_of_actions_keeps_the_flow_and_a_removal_asks_for_its_cookie() 
     exchange.bundles = False
     new = Flow("br0", 100, Match(in_port=1), (Output(3),), COOKIE | 1)
     plan = Plan((Step("remove", "", B), Step("change", "", A, new)))
-    messages = frame.split(bytearray(exchange.change(plan)))
+    messages = frame.split(bytearray(b"".join(exchange.change(plan))))
     remove, _, change, _ = messages
     assert remove[25] == 4
     assert remove[8:24] == B.cookie.to_bytes(8, "big") + b"\xff" * 8
@@ -226,7 +279,7 @@ def test_no_message_raises(reading: bool, messages: list[tuple[int, int, bytes]]
     if reading:
         exchange.read()
     else:
-        exchange.change(add(A, B))
+        list(exchange.change(add(A, B)))
     for kind, number, body in messages:
         exchange.feed(frame.message(kind, frame.XID | number, body))
     exchange.feed(b"")
