@@ -40,9 +40,8 @@ _GOTO_TABLE = struct.Struct("!HHB3x")
 _METER = struct.Struct("!HHI")
 _APPLY_ACTIONS = 4
 _OUTPUT = struct.Struct("!HHIH6x")
-_ONE_OUTPUT = struct.Struct("!12sI8x")
-_ONE = _INSTRUCTION.pack(_APPLY_ACTIONS, _INSTRUCTION.size + _OUTPUT.size) + struct.pack("!HH", 0, _OUTPUT.size)
-"""What an instruction with an output and nothing else begins with."""
+_AFTER_HEAD = struct.Struct("!I8x")
+"""An output's port and what follows it."""
 _PUSH_VLAN = struct.Struct("!HHH2x")
 _POP_VLAN = struct.Struct("!HH4x")
 _SET_FIELD = struct.Struct("!HH6s6x")
@@ -67,8 +66,8 @@ def add(flow: Flow, xid: int, bundle: int = 0) -> bytes:
     the flow does what netctl does not write.
     """
     actions = flow.actions
-    if len(actions) == 1 and type(only := actions[0]) is Output:
-        rest = match.pack(flow.match) + _ONE_OUTPUT.pack(_ONE, only.port)
+    if actions and type(last := actions[-1]) is Output:
+        rest = match.pack(flow.match) + _before_port(actions[:-1]) + _AFTER_HEAD.pack(last.port)
     else:
         rest = match.pack(flow.match) + _instructions(actions)
     return _pack(ADD, flow, xid, bundle, 0, rest)
@@ -94,7 +93,12 @@ def _pack(command: int, flow: Flow, xid: int, bundle: int, mask: int, rest: byte
     return _FIXED.pack(_HEAD, length, xid, cookie, mask, table, command, priority, _NO_BUFFER_ANY_PORT_ANY_GROUP) + rest
 
 
-@lru_cache(4096)
+@lru_cache(1 << 13)
+def _before_port(actions: tuple[Action, ...]) -> bytes:
+    """The instructions with an output behind these actions, up to its port: of these there are few."""
+    return _instructions((*actions, Output(0)))[: -_AFTER_HEAD.size]
+
+
 def _instructions(actions: tuple[Action, ...]) -> bytes:
     """A meter, then what is applied, then another table: in this order, whatever the order in a message."""
     before = after = b""

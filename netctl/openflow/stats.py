@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 from netctl.desired.flow import (
     COOKIE,
@@ -52,6 +53,9 @@ _PRESENT = 0x1000
 _SET_VLAN = match.vlan_field(0)[:4]
 _CLONED = NICIRA.to_bytes(4, "big") + CLONE.to_bytes(2, "big") + bytes(6)
 _APPLY_ACTIONS = 4
+_ONE_OUTPUT = struct.Struct("!12sI8x")
+_ONE = struct.pack("!HH4xHH", _APPLY_ACTIONS, 24, 0, 16)
+"""What an instruction with an output and nothing else begins with; the port and 8 octets follow."""
 
 _RESERVED = {
     0xFFFF_FFF9: "TABLE",
@@ -87,22 +91,20 @@ def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
 
 
 class Flows:
-    """Gathers the flows of a bridge from the parts of a reply. What is equal in them is one object."""
+    """Gathers the flows of a bridge from the parts of a reply."""
 
     def __init__(self, bridge: str) -> None:
         self.bridge = bridge
         self.ours: dict[int, list[Flow]] = {}
         """Netctl's flows by their cookie."""
         self.others: list[Flow] = []
-        self._does: dict[bytes, tuple[Action, ...]] = {}
-        """What instructions mean."""
-        self._numbers: dict[int, int] = {}
+        self._by: dict[int, tuple[Action, ...]] = {}
 
     def take(self, message: bytes) -> bool:
         """Take one part of a reply; whether more parts follow. Raises DecodeError."""
         body, more = part(message, FLOW)
         ours = self.ours
-        for flow in _flows(body, self.bridge, self._does, self._numbers):
+        for flow in _flows(body, self.bridge, self._by):
             cookie = flow.cookie
             if cookie & COOKIE_MASK != COOKIE:
                 self.others.append(flow)
@@ -116,11 +118,14 @@ class Flows:
 def reply(message: bytes, bridge: str) -> tuple[list[Found[Flow]], bool]:
     """The flows in one part of a reply, and whether more parts follow."""
     body, more = part(message, FLOW)
-    return [Found(flow, flow.cookie & COOKIE_MASK == COOKIE) for flow in _flows(body, bridge, {}, {})], more
+    return [Found(flow, flow.cookie & COOKIE_MASK == COOKIE) for flow in _flows(body, bridge, {})], more
 
 
-def _flows(body: bytes, bridge: str, does: dict[bytes, tuple[Action, ...]], numbers: dict[int, int]) -> Iterator[Flow]:
-    """A wire's flows, of which there are many, look at a port or at a port and a VLAN: those are read at a glance."""
+def _flows(body: bytes, bridge: str, by: dict[int, tuple[Action, ...]]) -> Iterator[Flow]:
+    """What wires do most is read at a glance: look at a port, or at a port and a VLAN, and send by a port.
+
+    `by` keeps the actions of those that just send, by their port.
+    """
     at, size = 0, len(body)
     body += bytes(_ENTRY.size)
     while at < size:
@@ -131,7 +136,6 @@ def _flows(body: bytes, bridge: str, does: dict[bytes, tuple[Action, ...]], numb
         if length < _SHORTEST or end > size:
             raise DecodeError(f"a flow of {length} bytes in {size - at}")
         extra = ""
-        in_port = numbers.setdefault(in_port, in_port)
         if head == match.PORT_HEAD:
             matched = Match(in_port)
             after = at + _FIXED + match.PORT.size
@@ -141,12 +145,17 @@ def _flows(body: bytes, bridge: str, does: dict[bytes, tuple[Action, ...]], numb
         else:
             matched, others, after = match.unpack(body, at + _FIXED, end)
             extra = ",".join(others)
-        if after > end:
+        actions: tuple[Action, ...] | None = None
+        if end - after == _ONE_OUTPUT.size:
+            head, port = _ONE_OUTPUT.unpack_from(body, after)
+            if head == _ONE and 0 < port <= _MAX_PORT:
+                actions = by.get(port)
+                if actions is None:
+                    actions = by[port] = (Output(port),)
+        elif after > end:
             raise DecodeError("a flow that ends within its match")
-        instructions = body[after:end]
-        actions = does.get(instructions)
         if actions is None:
-            actions = does[instructions] = _instructions(instructions)
+            actions = _instructions(body[after:end])
         if limits != _NO_LIMITS:
             named = zip(("idle_timeout", "hard_timeout", "flags"), _LIMITS.unpack(limits), strict=True)
             actions += tuple(Foreign(f"{name}={value}") for name, value in named if value)
@@ -156,22 +165,23 @@ def _flows(body: bytes, bridge: str, does: dict[bytes, tuple[Action, ...]], numb
 
 def _instructions(body: bytes) -> tuple[Action, ...]:
     """What a flow does. What is not applied at once is Foreign, and so is every action that netctl never writes."""
-    done: tuple[Action, ...] = ()
+    done: list[Action] = []
     for kind, payload in _tlvs(body):
         if kind == _APPLY_ACTIONS:
-            done += tuple(_action(action, data) for action, data in _tlvs(payload[4:]))
+            done += [_action(action, data) for action, data in _tlvs(payload, 4)]
         elif kind == 3:
-            inner = ",".join(str(_action(action, data)) for action, data in _tlvs(payload[4:]))
-            done += (Foreign(f"write_actions({inner})"),)
+            inner = ",".join(str(_action(action, data)) for action, data in _tlvs(payload, 4))
+            done.append(Foreign(f"write_actions({inner})"))
         elif kind == 1 and len(payload) == 4 and not any(payload[1:]):
-            done += (GotoTable(payload[0]),)
+            done.append(GotoTable(payload[0]))
         elif kind == 6 and len(payload) == 4:
-            done += (Metered(_METER.unpack(payload)[0]),)
+            done.append(Metered(_METER.unpack(payload)[0]))
         else:
-            done += (Foreign(f"{_INSTRUCTIONS.get(kind, f'instruction_{kind}')}:{payload.hex()}"),)
-    return done
+            done.append(Foreign(f"{_INSTRUCTIONS.get(kind, f'instruction_{kind}')}:{payload.hex()}"))
+    return tuple(done)
 
 
+@lru_cache(1 << 14)
 def _action(kind: int, payload: bytes) -> Action:
     if kind == 0xFFFF and payload.startswith(_CLONED):
         return Clone(tuple(_plain(inner, data) for inner, data in _tlvs(payload[len(_CLONED) :])))
@@ -199,14 +209,17 @@ def _plain(kind: int, payload: bytes) -> Plain:
     return Foreign(f"{_ACTIONS.get(kind, f'action_{kind}')}:{payload.hex()}")
 
 
-def _tlvs(body: bytes) -> Iterator[tuple[int, bytes]]:
+def _tlvs(body: bytes, at: int = 0) -> list[tuple[int, bytes]]:
     """Instructions and actions: a type, a length with this header, a payload."""
-    at = 0
-    while at < len(body):
-        if len(body) - at < _TLV.size:
+    found = []
+    size = len(body)
+    while at < size:
+        if size - at < _TLV.size:
             raise DecodeError("a list of actions that ends within one")
         kind, length = _TLV.unpack_from(body, at)
-        if length < _TLV.size or at + length > len(body):
-            raise DecodeError(f"an action of {length} bytes in {len(body) - at}")
-        yield kind, body[at + _TLV.size : at + length]
-        at += length
+        end = at + length
+        if length < _TLV.size or end > size:
+            raise DecodeError(f"an action of {length} bytes in {size - at}")
+        found.append((kind, body[at + _TLV.size : end]))
+        at = end
+    return found
