@@ -10,9 +10,9 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from netctl.desired.flow import COOKIE, Flow
-from netctl.desired.flows import REST_PRIORITY, WIRE_PRIORITY, bridge_flows, rest_flow, wire_flows
+from netctl.desired.flows import REST_PRIORITY, WIRE_PRIORITY, bridge_flows, rest_flow, why, wire_flows
 from netctl.plan import Found, Plan, Step, Wanted, delta
-from netctl.plan.delta import NOT_WANTED
+from netctl.plan.delta import NOT_THERE, NOT_WANTED
 from netctl.policy import PortRef
 
 if TYPE_CHECKING:
@@ -148,16 +148,26 @@ class Table:
                 self.ours.pop(whose, None)
 
     def _plan(self, owners: Iterable[Owner]) -> tuple[Plan[Flow], dict[Owner, None]]:
+        made: list[Step[Flow]] = []
         wanted: list[Wanted[Flow]] = []
         found: list[Found[Flow]] = []
         differing: dict[Owner, None] = {}
         for whose in owners:
-            want = self._wanted(whose)
+            cables = self.panel.owned(self.host, self.bridge, whose)
+            flows = [flow for cable in cables for flow in wire_flows(self.bridge, cable, whose, self.numbers)]
+            here = () if flows else self._not_a_wire(whose)
             have = self.ours.get(whose, ())
-            if len(want) == len(have) and all(each.item in have for each in want):
+            if len(flows) + len(here) == len(have) and all(
+                flow in have for flow in (flows or [each.item for each in here])
+            ):
                 continue
             differing[whose] = None
-            wanted += want
+            reason = why(cables[0]) if cables else ""
+            if flows and not have and not self.others:
+                reason = f"{NOT_THERE}; {reason}"
+                made += [Step("add", reason, None, flow) for flow in flows]
+                continue
+            wanted += here or [Wanted(flow, reason) for flow in flows]
             found += map(Found, have)
         if self.others:
             found += [
@@ -165,15 +175,10 @@ class Table:
                 for identity in (each.item.identity for each in wanted)
                 if identity in self.others
             ]
-        return delta(wanted, found, identity=_identity, why_not=self._why_not), differing
+        plan = delta(wanted, found, identity=_identity, why_not=self._why_not)
+        return (Plan((*plan.steps, *made), plan.collisions) if made else plan), differing
 
-    def _wanted(self, whose: Owner) -> list[Wanted[Flow]]:
-        if whose >= COOKIE and whose != COOKIE:
-            return [
-                flow
-                for cable in self.panel.owned(self.host, self.bridge, whose)
-                for flow in wire_flows(self.bridge, cable, self.numbers)
-            ]
+    def _not_a_wire(self, whose: Owner) -> list[Wanted[Flow]]:
         if whose == 0:
             return bridge_flows(self.bridge, *self.panel.unpatched(self.host, self.bridge))
         name = self._names.get(whose)

@@ -7,8 +7,9 @@ the table.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from zlib import crc32
 
 from netctl.desired.flow import COOKIE, IN_PORT, NORMAL, Action, Clone, Flow, Match, Output, PopVlan, PushVlan, SetVlan
 from netctl.desired.row import ISOLATED
@@ -30,11 +31,16 @@ UNPATCHED_PRIORITY = 0
 
 
 def cookie_of(name: str) -> int:
-    """Netctl's mark and 32 bits of a wire's name, so that a flow on the switch tells its wire."""
-    return COOKIE | int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    """Netctl's mark and 32 bits of a wire's name, so that a flow on the switch tells its wire. Never COOKIE itself."""
+    return COOKIE | (crc32(name.encode()) or 1)
 
 
-def wire_flows(bridge: str, cable: Cable, numbers: Mapping[str, int]) -> list[Wanted[Flow]]:
+def why(cable: Cable) -> str:
+    """Why there are the flows of a wire."""
+    return f"{cable.said} wire {cable.name}"
+
+
+def wire_flows(bridge: str, cable: Cable, cookie: int, numbers: Mapping[str, int]) -> tuple[Flow, ...]:
     """The flows of a wire on `bridge`; `numbers` gives the OpenFlow number of each port that may be used.
 
     A wire with an end that has no number yet gets no flow at all: half a cable is none. A monitor port without
@@ -42,17 +48,15 @@ def wire_flows(bridge: str, cable: Cable, numbers: Mapping[str, int]) -> list[Wa
     """
     first, second = numbers.get(cable.ends[0].port), numbers.get(cable.ends[1].port)
     if first is None or second is None:
-        return []
-    why = f"{cable.said} wire {cable.name}"
-    cookie = cookie_of(cable.name)
-    copies = tuple(numbers[each.port] for each in cable.monitors if each.port in numbers)
+        return ()
+    copies = tuple([numbers[each.port] for each in cable.monitors if each.port in numbers]) if cable.monitors else ()
     one, other = cable.vlans
     there = crossing(one, other, IN_PORT if first == second else second, copies)
     back = crossing(other, one, IN_PORT if first == second else first, copies)
-    return [
-        Wanted(Flow(bridge, WIRE_PRIORITY, Match(first, one), there, cookie), why),
-        Wanted(Flow(bridge, WIRE_PRIORITY, Match(second, other), back, cookie), why),
-    ]
+    return (
+        Flow(bridge, WIRE_PRIORITY, Match(first, one), there, cookie),
+        Flow(bridge, WIRE_PRIORITY, Match(second, other), back, cookie),
+    )
 
 
 def rest_flow(bridge: str, number: int, port: str, wires: Iterable[Cable]) -> list[Wanted[Flow]]:
@@ -84,15 +88,20 @@ def bridge_flows(bridge: str, unpatched: str, said: str) -> list[Wanted[Flow]]:
 def crossing(vlan: int | None, tag: int | None, out: int, copies: tuple[int, ...]) -> tuple[Action, ...]:
     """What a wire does with a frame: it came in by VLAN `vlan` (None: the whole port) and leaves by the port `out`
     in VLAN `tag`; then the ports `copies` get it as it came in."""
-    retag: tuple[PushVlan | PopVlan | SetVlan, ...]
+    leave: tuple[Output | PushVlan | PopVlan | SetVlan, ...]
     if vlan == tag:
-        retag = ()
+        leave = (_output(out),)
     elif tag is None:
-        retag = (PopVlan(),)
+        leave = (PopVlan(), _output(out))
     elif vlan is None:
-        retag = (PushVlan(), SetVlan(tag))
+        leave = (PushVlan(), _set_vlan(tag), _output(out))
     else:
-        retag = (SetVlan(tag),)
-    leave = (*retag, Output(out))
-    after = tuple(map(Output, copies))
-    return (Clone(leave), *after) if retag and after else (*leave, *after)
+        leave = (_set_vlan(tag), _output(out))
+    if not copies:
+        return leave
+    after = tuple(map(_output, copies))
+    return (*leave, *after) if vlan == tag else (Clone(leave), *after)
+
+
+_output = lru_cache(65536)(Output)
+_set_vlan = lru_cache(4096)(SetVlan)
