@@ -7,6 +7,7 @@ import struct
 from netctl.openflow.frame import HEADER, MULTIPART_REPLY, DecodeError, header
 
 FLOW = 1
+AGGREGATE = 2
 PORT_DESC = 13
 
 MULTIPART = struct.Struct("!HH4x")
