@@ -11,6 +11,35 @@ from netctl.plan import Found, Key, Value
 MARK = "netctl"
 """The key in `external_ids` of every row that netctl made; its value is the host's name in the policy."""
 
+ADOPTED = "netctl-adopted"
+"""The key in `external_ids` of a bridge that somebody else made and netctl took over, beside MARK: its value is
+"true", and when netctl leaves the bridge stays."""
+
+NUMBERED = "netctl-port-"
+"""Together with a port's name the key in its bridge's `external_ids` that remembers its OpenFlow number, for when
+somebody deletes the port's row."""
+
+CONTROLLER: Mapping[str, str | int] = {
+    "connection_mode": "out-of-band",
+    "max_backoff": 1000,
+    "inactivity_probe": 5000,
+    "controller_rate_limit": 2000,
+    "controller_burst_limit": 1000,
+    "controller_queue_size": 512,
+}
+"""Columns of netctl's Controller rows (ovs-vswitchd.conf.db(5)).
+
+Out of band, because in-band control adds hidden flows that learn. A controller that comes back is found within
+`max_backoff` milliseconds, one that is silent for `inactivity_probe` is asked for a sign of life.
+
+So many packets a second the switch sends to the controller: twice what 1 000 ports take that are probed once a
+second, and a small part of a core. `controller_burst_limit` may come at once, as when 1 000 ports come up together,
+and as many wait, fairly between ports; the rest is dropped in the switch. 512 packets, the most that it can, wait
+for a controller that is slow to read.
+"""
+
+CONTROLLER_FACT = tuple(f"{column}={value}" for column, value in CONTROLLER.items())
+
 ORDER = ("bridge", "port")
 
 ISOLATED = 4095
@@ -23,7 +52,11 @@ learned on the port.
 
 @dataclass(frozen=True)
 class Bridge:
-    """A Bridge row with its internal port, fail_mode secure, out-of-band, and one controller (or none)."""
+    """A Bridge row with its internal port, fail_mode secure, out-of-band, and one controller (or none).
+
+    One that is `adopted` is somebody else's: netctl is its controller and puts ports on it, and nothing else about
+    it is wanted.
+    """
 
     name: str
     datapath: str
@@ -35,6 +68,11 @@ class Bridge:
     fail_mode: str = "secure"
     """"secure", or what somebody made of it: changing it wipes the flows of the bridge."""
     disable_in_band: bool = True
+    adopted: bool = False
+    settings: tuple[str, ...] = CONTROLLER_FACT
+    """Of its Controller row, «column=value» in the order of CONTROLLER."""
+    strangers: tuple[str, ...] = ()
+    """The targets of controllers that somebody else gave to a bridge that netctl did not make."""
 
     fixed: ClassVar[frozenset[str]] = frozenset({"datapath_type"})
 
@@ -43,14 +81,16 @@ class Bridge:
         return ("bridge", self.name)
 
     def facts(self) -> Mapping[str, Value]:
-        facts: dict[str, Value] = {
-            "datapath_type": self.datapath,
-            "fail_mode": self.fail_mode,
-            "protocols": self.protocols,
-            "disable_in_band": self.disable_in_band,
-        }
+        facts: dict[str, Value] = {"adopted": self.adopted}
+        if not self.adopted:
+            facts |= {
+                "datapath_type": self.datapath,
+                "fail_mode": self.fail_mode,
+                "protocols": self.protocols,
+                "disable_in_band": self.disable_in_band,
+            }
         if self.controller is not None:
-            facts["controller"] = self.controller
+            facts |= {"controller": self.controller, "controller_settings": self.settings}
         return facts
 
 
@@ -61,6 +101,8 @@ class Port:
     bridge: str
     name: str
     tag: int | None = None
+    number: int | None = None
+    """The OpenFlow number that is asked for (`ofport_request`), 1 to 65279; None to leave alone what is there."""
 
     fixed: ClassVar[frozenset[str]] = frozenset({"bridge"})
 
@@ -69,7 +111,10 @@ class Port:
         return ("port", self.name)
 
     def facts(self) -> Mapping[str, Value]:
-        return {"bridge": self.bridge, "tag": self.tag}
+        facts: dict[str, Value] = {"bridge": self.bridge, "tag": self.tag}
+        if self.number is not None:
+            facts["number"] = self.number
+        return facts
 
 
 Row = Bridge | Port
@@ -80,6 +125,10 @@ class BridgeState:
     """What Open vSwitch says of a bridge beyond what is configured."""
 
     dpid: int | None
+    controlled: bool = False
+    """Whether a controller is connected to it. It is up to five seconds old: ovs-vswitchd writes it so often."""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """The OpenFlow numbers that it remembers, by name of port, whether the port is there or not."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +152,5 @@ class Observed:
     bridges: Mapping[str, BridgeState] = field(default_factory=dict)
     ports: Mapping[str, PortState] = field(default_factory=dict)
     """By name; a port's name is unique in a database."""
+    problems: tuple[str, ...] = ()
+    """What keeps the switch behind the database from working, each with what to do about it."""

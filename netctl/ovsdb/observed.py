@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from netctl.desired.row import MARK, Bridge, BridgeState, Observed, Port, PortState, Row
+from netctl.desired.row import (
+    ADOPTED,
+    CONTROLLER,
+    CONTROLLER_FACT,
+    MARK,
+    NUMBERED,
+    Bridge,
+    BridgeState,
+    Observed,
+    Port,
+    PortState,
+    Row,
+)
 from netctl.plan import Found
 
 
@@ -22,23 +34,35 @@ def observed(tables: Any, host: str | None) -> Observed:
     for row in sorted(tables["Bridge"].rows.values(), key=lambda row: str(row.name)):
         name: str = row.name
         controllers = row.controller
+        ours = marked(row, host)
+        adopted = ours and ADOPTED in row.external_ids
+        made = ours and not adopted
+        rule = controllers if made else [each for each in controllers if marked(each, host)]
         bridge = Bridge(
             name,
             row.datapath_type or "system",
-            ",".join(sorted(each.target for each in controllers)) or None,
+            ",".join(sorted(each.target for each in rule)) or None,
             tuple(sorted(row.protocols)),
             fail_mode=first(row.fail_mode) or "standalone",
             disable_in_band=row.other_config.get("disable-in-band") == "true",
+            adopted=adopted,
+            settings=settings(rule[0]) if rule else CONTROLLER_FACT,
+            strangers=tuple(sorted(each.target for each in controllers if each not in rule and active(each))),
         )
-        rows.append(Found(bridge, marked(row, host)))
+        rows.append(Found(bridge, ours))
         dpid = first(row.datapath_id)
-        bridges[name] = BridgeState(None if dpid is None else int(dpid, 16))
+        bridges[name] = BridgeState(
+            None if dpid is None else int(dpid, 16),
+            any(each.is_connected for each in controllers),
+            remembered(row),
+        )
         for port in sorted(row.ports, key=lambda port: str(port.name)):
             if port.name == name:
                 continue
             interfaces = port.interfaces
             plain = len(interfaces) == 1 and interfaces[0].type in ("", "system")
-            rows.append(Found(Port(name, port.name, first(port.tag)), plain and marked(port, host)))
+            asked = first(interfaces[0].ofport_request) if plain else None
+            rows.append(Found(Port(name, port.name, first(port.tag), asked), plain and marked(port, host)))
             ports[port.name] = state(name, interfaces)
     return Observed(tuple(rows), bridges, ports)
 
@@ -46,6 +70,31 @@ def observed(tables: Any, host: str | None) -> Observed:
 def marked(row: Any, host: str | None) -> bool:
     mark = row.external_ids.get(MARK)
     return mark is not None and host in (None, mark)
+
+
+def settings(controller: Any) -> tuple[str, ...]:
+    """What CONTROLLER is about, as it is."""
+    return tuple(f"{column}={first(getattr(controller, column))}" for column in CONTROLLER)
+
+
+def active(controller: Any) -> bool:
+    """Whether the bridge connects there; where it listens, only those come who want to look (ovs-ofctl)."""
+    return not controller.target.startswith(("ptcp:", "pssl:", "punix:"))
+
+
+def primary(controller: Any) -> bool:
+    """Whether it counts as a controller where Open vSwitch asks if a bridge has one (ovs-vswitchd.conf.db(5), type)."""
+    kind = first(controller.type)
+    return active(controller) if kind is None else bool(kind == "primary")
+
+
+def remembered(bridge: Any) -> dict[str, int]:
+    """The OpenFlow numbers in a bridge's `external_ids`."""
+    return {
+        key[len(NUMBERED) :]: int(value)
+        for key, value in bridge.external_ids.items()
+        if key.startswith(NUMBERED) and value.isdecimal()
+    }
 
 
 def state(bridge: str, interfaces: list[Any]) -> PortState:

@@ -21,11 +21,12 @@ def _rows(table: str) -> Json:
 
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "integer"}
+_BOOLEAN: Json = {"type": "boolean"}
 _TEXTS: Json = {"type": {"key": "string", "min": 0, "max": "unlimited"}}
 _MAP: Json = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
 
 COLUMNS: dict[str, dict[str, Json]] = {
-    "Open_vSwitch": {"bridges": _rows("Bridge"), "next_cfg": _NUMBER, "cur_cfg": _NUMBER},
+    "Open_vSwitch": {"bridges": _rows("Bridge"), "next_cfg": _NUMBER, "cur_cfg": _NUMBER, "other_config": _MAP},
     "Bridge": {
         "name": _TEXT,
         "datapath_type": _TEXT,
@@ -47,6 +48,7 @@ COLUMNS: dict[str, dict[str, Json]] = {
         "name": _TEXT,
         "type": _TEXT,
         "ofport": _optional("integer"),
+        "ofport_request": _optional("integer"),
         "error": _optional("string"),
         "ifindex": _optional("integer"),
         "link_state": _optional("string"),
@@ -55,9 +57,14 @@ COLUMNS: dict[str, dict[str, Json]] = {
     },
     "Controller": {
         "target": _TEXT,
+        "type": _optional("string"),
         "connection_mode": _optional("string"),
         "max_backoff": _optional("integer"),
         "inactivity_probe": _optional("integer"),
+        "controller_rate_limit": _optional("integer"),
+        "controller_burst_limit": _optional("integer"),
+        "controller_queue_size": _optional("integer"),
+        "is_connected": _BOOLEAN,
         "external_ids": _MAP,
     },
 }
