@@ -34,14 +34,15 @@ class FileSource:
 
     def read(self) -> Loaded:
         """The policy as it is now. Never raises for what is there."""
-        self._read = self._signature()
+        self._read = self.signature()
         return load(self.path)
 
     def changed(self) -> bool:
         """Whether the files are others than at the last `read`. Cheap enough to ask ten times a second."""
-        return self._signature() != self._read
+        return self.signature() != self._read
 
-    def _signature(self) -> Signature:
+    def signature(self) -> Signature:
+        """What `changed` compares: another one for other content of the files."""
         try:
             files = files_of(self.path)
         except (OSError, ValueError):
