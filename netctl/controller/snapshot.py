@@ -1,4 +1,4 @@
-"""What the controller publishes after every event.
+"""What the controller publishes: all that it knows between two events.
 
 Immutable, so that readers never wait and never see half a change.
 """
@@ -113,7 +113,20 @@ class SwitchPort:
     number: int
     name: str
     mac: str
-    up: bool
+    link: bool
+    """Whether it has carrier (not OFPPS_LINK_DOWN), as the switch last told; one that is held down has none."""
+    held: bool = False
+    """Whether it is administratively down (OFPPC_PORT_DOWN)."""
+
+    @property
+    def up(self) -> bool:
+        """Neither held down nor without carrier."""
+        return self.link and not self.held
+
+    @property
+    def gone(self) -> bool:
+        """Whether the device under the port is not there any more: it has no MAC."""
+        return self.mac == "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
