@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import Flow
-from netctl.openflow import error, frame, port
+from netctl.desired.meter import Meter
+from netctl.openflow import error, frame, meter, port
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.session import Changed, Exchange, FlowsRead, Result, Send
 from netctl.plan import Found, Plan
@@ -91,6 +92,29 @@ class LocalSwitch:
         if isinstance(result, Changed):
             return result
         raise SwitchError(f"bridge {self.bridge}: {result}")
+
+    def limits(self) -> list[Found[Meter]]:
+        """The meters of the bridge, its controller's among them."""
+        limits: list[Found[Meter]] = []
+
+        def take(message: bytes) -> list[Found[Meter]] | None:
+            found, more = meter.reply(message, self.bridge)
+            limits.extend(found)
+            return None if more else limits
+
+        return self._ask(meter.request(frame.XID), frame.MULTIPART_REPLY, take)
+
+    def limit(self, plan: Plan[Meter]) -> None:
+        """Carry out the steps of a plan one after another; SwitchError names those that the switch refused."""
+        steps = {frame.XID + 1 + number: step for number, step in enumerate(plan.steps)}
+        self._send(b"".join(meter.mod(step, xid) for xid, step in steps.items()) + frame.barrier_request(frame.XID))
+        refused = []
+        while (head := frame.header(message := self._next())).kind != frame.BARRIER_REPLY:
+            if head.kind == frame.ERROR and head.xid in steps:
+                step = steps[head.xid]
+                refused.append(f"{step.verb} {'/'.join(step.key)}: {error.error(message).text}")
+        if refused:
+            raise SwitchError("; ".join(refused))
 
     def _connect(self) -> None:
         self._socket.settimeout(self.timeout)
