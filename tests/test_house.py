@@ -15,17 +15,18 @@ MAY_USE: dict[str, set[str]] = {
     "policy": set(),
     "plan": set(),
     "desired": {"policy", "plan"},
-    "controller": {"policy", "plan", "desired"},
+    "topology": {"policy"},
+    "controller": {"policy", "plan", "desired", "topology"},
     "openflow": {"plan", "desired", "controller", "vswitch"},
     "ovsdb": {"plan", "desired", "vswitch"},
     "kernel": {"plan", "desired", "rundir"},
     "probe": {"policy", "desired", "rundir"},
     "agent": {"policy", "plan", "desired", "kernel", "ovsdb", "rundir"},
-    "api": {"policy", "controller"},
+    "api": {"policy", "controller", "topology", "token"},
 }
 """What a room imports beside itself. app, manager and cli reach everything."""
 
-PURE = ("policy", "plan", "desired", "controller")
+PURE = ("policy", "plan", "desired", "topology", "controller")
 WORLD = {"socket", "time", "subprocess", "select", "threading", "asyncio"} | {
     *("eventlet", "ovs", "pyroute2", "ryu", "os_ken"),
 }

@@ -1,0 +1,1 @@
+"""What is at the other end of a port: LLDP, and the neighbours that it tells of. Pure."""
