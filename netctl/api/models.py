@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from netctl.policy import Wire as PolicyWire
+
 
 def dpid_text(dpid: int) -> str:
     """16 lower-case hex digits, as Ryu writes a datapath id (OpenFlow 1.3.5, 7.3.1)."""
@@ -153,6 +155,71 @@ class Readiness(Answer):
     ready: Literal[True] = True
 
 
+class Changed(Answer):
+    """What became of a change of wires."""
+
+    result: Literal["unchanged", "planned", "done", "pending"]
+    """unchanged: it was so already; planned: a dry run, nothing was touched; done: every switch confirmed it; pending:
+    saved, and in force as soon as what it waits for is there."""
+    put: list[str]
+    """The wires that were asked for, by name."""
+    removed: list[str]
+    steps: list[str]
+    """What was done, or would be, a line each, as `netctl plan` prints them."""
+    problems: list[str]
+    """What a pending change waits for."""
+    saved: str
+    """The file that it was written to, or would be; empty when there was nothing to write."""
+
+
+class SceneName(Answer):
+    name: str
+
+
+class Scene(Answer):
+    """A set of wires under a name."""
+
+    name: str
+    wires: list[PolicyWire]
+
+
+class Saved(Answer):
+    """A scene that was written."""
+
+    name: str
+    wires: int
+    """How many there are in it."""
+    new: bool
+    """Whether there was none of that name."""
+
+
+class Exchange(Answer):
+    """A wire that a scene has otherwise."""
+
+    now: PolicyWire
+    then: PolicyWire
+
+
+class Difference(Answer):
+    """What loading a scene would do to the wires."""
+
+    scene: str
+    same: bool
+    """Whether it would do nothing."""
+    add: list[PolicyWire]
+    remove: list[PolicyWire]
+    change: list[Exchange]
+
+
+class Mistake(Answer):
+    """Something wrong with what was sent."""
+
+    pointer: str
+    """Where: a JSON Pointer (RFC 6901) after a `#`."""
+    detail: str
+    """What is wrong there, and what would be right."""
+
+
 class ProblemDetails(Answer):
     """An error (RFC 9457)."""
 
@@ -167,7 +234,9 @@ class ProblemDetails(Answer):
     suggestions: list[str] = []
     """Names close to the one that is unknown."""
     why: list[str] = []
-    """For /readyz: what keeps the controller from being ready."""
+    """What stands against it, a line each: for /readyz, what keeps the controller from being ready."""
+    errors: list[Mistake] = []
+    """Each mistake in what was sent."""
 
 
 class TopologyPort(Answer):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from werkzeug.wrappers import Response
 
-from netctl.api.models import ProblemDetails
+from netctl.api.models import Mistake, ProblemDetails
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -26,6 +26,7 @@ class ProblemError(Exception):
         *,
         suggestions: Iterable[str] = (),
         why: Iterable[str] = (),
+        errors: Iterable[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -33,6 +34,8 @@ class ProblemError(Exception):
         self.detail = detail
         self.suggestions = list(suggestions)
         self.why = list(why)
+        self.errors = list(errors)
+        """Each with its JSON Pointer."""
         self.headers = dict(headers or {})
 
     def response(self, path: str) -> Response:
@@ -43,6 +46,7 @@ class ProblemError(Exception):
             instance=path,
             suggestions=self.suggestions,
             why=self.why,
+            errors=[Mistake(pointer=pointer, detail=detail) for pointer, detail in self.errors],
         )
         body = json.dumps(details.model_dump(mode="json", exclude_defaults=True))
         return Response(body, self.status, {**self.headers, "Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
@@ -56,7 +60,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ProblemError:
 
 
 def shortened(text: str) -> str:
-    return text if len(text) <= 100 else text[:99] + "…"
+    """Short enough to be said again, and text that UTF-8 has: JSON can name half of a surrogate pair."""
+    return (text if len(text) <= 100 else text[:99] + "…").encode("utf-8", "replace").decode("utf-8")
 
 
 def close_names(name: str, known: Iterable[str]) -> list[str]:

@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from netctl import __version__
-from netctl.api import models, topology
+from netctl.api import body, models, patching, topology
+from netctl.api.body import Body
 from netctl.api.problem import ProblemError, unknown
 from netctl.api.readiness import reasons
+from netctl.api.route import Call, Parameter, Route
 from netctl.controller.snapshot import PortView, Snapshot, WireView
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that has found its route."""
-
-    snapshot: Snapshot
-    engine: str
-    uptime: float
-    """Seconds."""
-    path: Mapping[str, str]
-    """The path's `{…}`, by name."""
-    query: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    description: str
-    pattern: str | None = None
-    """A regular expression without anchors; a path that does not match it is not this route's."""
-
-
-@dataclass(frozen=True, eq=False)
-class Route:
-    path: str
-    """As OpenAPI writes it: `/wires/{name}`."""
-    name: str
-    summary: str
-    answer: Any
-    """The type of the body of a 200, or of each of its items."""
-    respond: Callable[[Call], Any]
-    """Returns the answer, or anything with its attributes; raises ProblemError."""
-    many: bool = False
-    """Whether `respond` returns, and the body is, a list of them."""
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    """Of the path."""
-    query: Mapping[str, Parameter] = field(default_factory=dict)
-    any_query: bool = False
-    """Whether a query parameter that nobody knows is ignored, as Ryu does, or refused."""
-    tagged: bool = True
-    """Whether the answer has an entity tag, a digest of it, to ask again with If-None-Match."""
-    failures: tuple[HTTPStatus, ...] = ()
-
-    @cached_property
-    def adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.answer)
-
-    def render(self, call: Call) -> str:
-        """The body as JSON, spaced as Ryu's. Item by item: with 10 000 models alive at once the
-        garbage collector would halt the controller for long."""
-        answer = self.respond(call)
-        return f"[{', '.join(map(self._json, answer))}]" if self.many else self._json(answer)
-
-    def _json(self, value: Any) -> str:
-        return json.dumps(self.adapter.dump_python(self.adapter.validate_python(value), mode="json"))
 
 
 def _status(call: Call) -> models.Status:
@@ -166,6 +108,34 @@ def _ryu(noun: str, answer: Any, respond: Callable[[Snapshot, str | None], objec
     )
 
 
+_BOOLEAN = ("true", "false")
+_DRY_RUN = {"dry_run": Parameter("`true` to be told what would be done, and nothing is touched.", values=_BOOLEAN)}
+_REPLACE = {
+    "replace": Parameter(
+        "`false` to be refused where another wire of that name is there; else it is replaced.", values=_BOOLEAN
+    )
+}
+_WIRE = {"name": Parameter("The wire's name, e.g. `vm1-eth1--vm2-eth1`.")}
+_SCENE = {"name": Parameter("The scene's name, e.g. `night`.")}
+
+
+def _change(method: str, path: str, name: str, summary: str, respond: Callable[[Call], object], **more: Any) -> Route:
+    """A path that changes wires."""
+    more.setdefault("query", _DRY_RUN)
+    more.setdefault("good", patching.DONE)
+    return Route(
+        path,
+        name,
+        summary,
+        models.Changed,
+        respond,
+        method=method,
+        tagged=False,
+        failures=patching.CHANGE_FAILURES,
+        **more,
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     Route("/api/v1/status", "status", "How the controller is.", models.Status, _status, tagged=False),
     Route(
@@ -219,8 +189,98 @@ ROUTES: tuple[Route, ...] = (
         "One wire.",
         models.Wire,
         _wire,
-        parameters={"name": Parameter("The wire's name, e.g. `vm1-eth1--vm2-eth1`.")},
+        parameters=_WIRE,
         failures=(HTTPStatus.NOT_FOUND,),
+    ),
+    _change(
+        "POST",
+        "/api/v1/wires",
+        "change_wires",
+        "Put in and take out several wires at once: all of it or nothing.",
+        patching.change_wires,
+        body=Body("Change", body.MANY, body.change),
+        query={**_DRY_RUN, **_REPLACE},
+    ),
+    _change(
+        "PUT",
+        "/api/v1/wires/{name}",
+        "put_wire",
+        "Put a wire in, in place of the one of that name where there is one.",
+        patching.put_wire,
+        body=Body("PolicyWire", body.ONE, body.wire),
+        parameters=_WIRE,
+        query={**_DRY_RUN, **_REPLACE},
+        good={**patching.DONE, **patching.CREATED},
+    ),
+    _change(
+        "DELETE",
+        "/api/v1/wires/{name}",
+        "remove_wire",
+        "Take a wire out.",
+        patching.remove_wire,
+        parameters=_WIRE,
+    ),
+    Route(
+        "/api/v1/scenes",
+        "scenes",
+        "The panel scenes: sets of wires that are kept under a name.",
+        models.SceneName,
+        patching.list_scenes,
+        many=True,
+        failures=(HTTPStatus.SERVICE_UNAVAILABLE,),
+    ),
+    Route(
+        "/api/v1/scenes/{name}",
+        "scene",
+        "One scene, with its wires as a policy writes them.",
+        models.Scene,
+        patching.read_scene,
+        parameters=_SCENE,
+        brief=True,
+        failures=patching.SCENE_FAILURES,
+    ),
+    Route(
+        "/api/v1/scenes/{name}",
+        "save_scene",
+        "Keep a set of wires under a name: those sent, or those in force when nothing is sent.",
+        models.Saved,
+        patching.save_scene,
+        method="PUT",
+        body=Body("SceneBody", body.MANY, body.scene, required=False),
+        parameters=_SCENE,
+        tagged=False,
+        good={HTTPStatus.OK: "It is kept in place of the one of that name.", **patching.CREATED},
+        failures=(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INSUFFICIENT_STORAGE),
+    ),
+    Route(
+        "/api/v1/scenes/{name}",
+        "remove_scene",
+        "Forget a scene; the wires stay as they are.",
+        models.SceneName,
+        patching.remove_scene,
+        method="DELETE",
+        parameters=_SCENE,
+        tagged=False,
+        failures=(HTTPStatus.NOT_FOUND,),
+    ),
+    _change(
+        "POST",
+        "/api/v1/scenes/{name}/load",
+        "load_scene",
+        "Make the wires those of a scene: what is missing is put in, what differs replaced, the rest taken out.",
+        patching.load_scene,
+        parameters=_SCENE,
+    ),
+    Route(
+        "/api/v1/scenes/{name}/diff",
+        "scene_diff",
+        "What loading a scene would do to the wires.",
+        models.Difference,
+        patching.compare_scene,
+        parameters=_SCENE,
+        brief=True,
+        tagged=False,
+        failures=patching.SCENE_FAILURES,
     ),
     *_ryu("switches", models.TopologySwitch, topology.switches),
     *_ryu("links", models.TopologyLink, topology.links),

@@ -27,6 +27,8 @@ CONNECTIONS = 128
 """At one time; few enough that they never take the file descriptors that switches need."""
 REQUEST_SECONDS = 15.0
 """For a request to be there as a whole, counted from the connection or from the answer before it."""
+UNREAD_OCTETS = 256 * 1024
+"""Of a body that nobody wants, taken for the sake of the next request on the connection."""
 STALL_SECONDS = 10.0
 """For a client to take the next piece of its answer."""
 REST_SECONDS = 1.0
@@ -47,6 +49,31 @@ class _Quiet(_Adapter):
         return msg, kwargs
 
 
+class _Body(eventlet.wsgi.Input):  # type: ignore[misc]
+    """What comes after a request's head. Each read has one deadline over all of it."""
+
+    def __init__(self, protocol: _Protocol, plain: Any) -> None:
+        super().__init__(
+            plain.rfile, plain.content_length, plain.get_socket(), plain.wfile, plain.wfile_line, plain.chunked_input
+        )
+        self._protocol = protocol
+
+    def read(self, length: int | None = None) -> bytes:
+        with eventlet.Timeout(REQUEST_SECONDS, TimeoutError("body not complete in time")):
+            data: bytes = super().read(length)
+            return data
+
+    def discard(self, buffer_size: int = UNREAD_OCTETS) -> None:
+        """Take what the application left, so that the client hears its answer; one that sends on and on does not."""
+        try:
+            self.read(buffer_size)
+            unread = bool(self.read(1))
+        except TimeoutError:
+            unread = True
+        if unread:
+            self._protocol.close_connection = 1
+
+
 class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     """HTTP with one deadline over the whole of a request, however slowly its bytes drip in."""
 
@@ -60,6 +87,11 @@ class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     def handle_one_response(self) -> None:
         self.deadline.cancel()
         super().handle_one_response()
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ["wsgi.input"] = environ["eventlet.input"] = _Body(self, environ["eventlet.input"])
+        return environ
 
     def log_message(self, format: str, *args: object) -> None:
         """What http.server would print on standard error."""

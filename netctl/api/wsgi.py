@@ -1,4 +1,4 @@
-"""The WSGI application (PEP 3333): one request in, the last published snapshot out."""
+"""The WSGI application (PEP 3333): one request in, the last published snapshot or what became of a change out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from netctl.api.guard import authorise
 from netctl.api.problem import ProblemError, close_names, shortened
-from netctl.api.routes import ROUTES, Call, Route
+from netctl.api.route import Call, Route
+from netctl.api.routes import ROUTES
+from netctl.controller.patching import Patchboard
+from netctl.controller.scenes import Scenes
 from netctl.controller.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ def _rule(route: Route) -> Rule:
         pattern = route.parameters[match[1]].pattern
         return f"<matching({json.dumps(pattern)}):{match[1]}>" if pattern else f"<{match[1]}>"
 
-    return Rule(re.sub(r"\{(\w+)\}", converter, route.path), endpoint=route, methods=["GET"])
+    return Rule(re.sub(r"\{(\w+)\}", converter, route.path), endpoint=route, methods=[route.method])
 
 
 _MAP = Map(
@@ -51,20 +55,33 @@ _MAP = Map(
 
 
 def application(
-    snapshot: Callable[[], Snapshot], *, engine: str, clock: Callable[[], float] = time.monotonic
+    snapshot: Callable[[], Snapshot],
+    *,
+    engine: str,
+    patchboard: Patchboard | None = None,
+    scenes: Scenes | None = None,
+    token: Callable[[], str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> WSGIApplication:
-    """The REST API over whatever `snapshot()` returns at each request.
+    """The REST API over whatever `snapshot()` returns at each request that reads.
 
-    `engine` is what runs the controller, for people («os-ken 4.2.2»); `clock` tells seconds, for the uptime,
-    which counts from this call. What goes wrong inside is logged and answered with 500.
+    Changes go to `patchboard`, and sets of wires to `scenes`, for whoever sends what `token()` returns (it may raise
+    TokenError). `engine` is what runs the controller, for people («os-ken 4.2.2»); `clock` tells seconds, for the
+    uptime, which counts from this call. What goes wrong inside is logged and answered with 500.
     """
     started = clock()
 
     def answer(request: Request) -> Response:
         route, path = _route(request)
+        if route.writes:
+            authorise(request, token)
         query = _query(request, route)
-        call = Call(snapshot(), engine, clock() - started, path, query)
-        response = Response(route.render(call), content_type="application/json")
+        body = route.body.read(request, path) if route.body else None
+        call = Call(snapshot, engine, clock() - started, path, query, body, patchboard, scenes)
+        status, text = route.render(call)
+        response = Response(text, status, content_type="application/json")
+        if route.writes:
+            response.cache_control.no_store = True
         if route.tagged:
             response.cache_control.no_cache = True
             response.add_etag()
@@ -92,11 +109,11 @@ def _route(request: Request) -> tuple[Route, Mapping[str, str]]:
         allowed = ", ".join(sorted(error.valid_methods or ()))
         raise ProblemError(
             HTTPStatus.METHOD_NOT_ALLOWED,
-            f"{shortened(request.method)} is not possible here: this path is only read ({allowed})",
+            f"{shortened(request.method)} is not possible here: this path takes {allowed}",
             headers={"Allow": allowed},
         ) from None
     except NotFound:
-        close = close_names(request.path, (route.path for route in ROUTES))
+        close = close_names(request.path, dict.fromkeys(route.path for route in ROUTES))
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
             f"there is nothing at {shortened(request.path)}; {_WHERE}",

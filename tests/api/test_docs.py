@@ -13,6 +13,8 @@ from werkzeug.test import Client
 
 from netctl.api.routes import ROUTES
 from netctl.api.wsgi import application
+from netctl.policy import Wire
+from tests.api.board import Board, Shelf
 from tests.api.world import GOOD, TROUBLED
 from tests.e2e.box import ROOT
 
@@ -20,24 +22,55 @@ PAGE = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)+?)```$", PAGE, re.MULTILINE)
 BASE = "http://127.0.0.1:8080"
 
+TOKEN = "correct-horse-battery-staple"
+NIGHT = Wire.model_validate({"name": "core", "ends": ["hv1/ovbr0/vm3-eth1", "hv1/ovbr0/vm4-eth1"]})
+
 JQ: dict[str, Callable[[Any], Any]] = {
     "": lambda answer: answer,
     ".why": lambda answer: answer["why"],
-    "[.paths[].get.operationId]": lambda answer: [path["get"]["operationId"] for path in answer["paths"].values()],
+    ".errors": lambda answer: answer["errors"],
+    ".detail": lambda answer: answer["detail"],
+    "[.paths[][].operationId]": lambda answer: [
+        operation["operationId"] for path in answer["paths"].values() for operation in path.values()
+    ],
 }
+
+
+def words(command: str) -> tuple[str, str, dict[str, str], str]:
+    """The method, the path, the headers and the body that a curl command sends."""
+    method, headers, body = "GET", {}, ""
+    rest = iter(shlex.split(command.partition(" | jq")[0].replace("$auth", f"Authorization: Bearer {TOKEN}"))[1:])
+    for word in rest:
+        if word == "-X":
+            method = next(rest)
+        elif word == "-H":
+            name, _, value = next(rest).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            body = next(rest)
+        elif word != "-s":
+            return method, word.removeprefix(BASE), headers, body
+    raise AssertionError(f"no URL in {command}")
 
 
 def ask(command: str) -> list[Any]:
     """What the command of an example prints, of the good and of the troubled network."""
-    curl, _, jq = command.partition(" | jq")
-    words = shlex.split(curl)
-    method = "POST" if "POST" in words else "GET"
-    program = next(iter(shlex.split(jq.replace("-c", ""))), "")
+    method, path, headers, body = words(command)
+    program = next(iter(shlex.split(command.partition(" | jq")[2].replace("-c", ""))), "")
     answers = []
     for snapshot in (GOOD, TROUBLED):
         seconds = iter((0.0, 61.5))
-        client = Client(application(lambda: snapshot, engine="os-ken 4.2.2", clock=lambda: next(seconds)))  # noqa: B023
-        answer = client.open(words[-1].removeprefix(BASE), method=method)
+        shelf = Shelf()
+        shelf.save("night", [NIGHT])
+        app = application(
+            lambda: snapshot,  # noqa: B023
+            engine="os-ken 4.2.2",
+            patchboard=Board(),
+            scenes=shelf,
+            token=lambda: TOKEN,
+            clock=lambda: next(seconds),  # noqa: B023
+        )
+        answer = Client(app).open(path, method=method, headers=headers, data=body)
         answers.append(JQ[program](json.loads(answer.data)))
     return answers
 
@@ -48,8 +81,7 @@ def test_example(command: str, printed: str) -> None:
 
 
 def test_every_path_has_an_example() -> None:
-    asked = {re.sub(r"\?.*", "", word) for command, _ in EXAMPLES for word in shlex.split(command)}
-    paths = {word.removeprefix(BASE) for word in asked if word.startswith(BASE)}
+    asked = {(method, path.partition("?")[0]) for method, path, _, _ in (words(command) for command, _ in EXAMPLES)}
     for route in ROUTES:
         pattern = re.sub(r"\{\w+\}", "[^/]+", route.path.removesuffix("/{dpid}")) + "(/[0-9a-f]{16})?"
-        assert any(re.fullmatch(pattern, path) for path in paths), route.path
+        assert any(method == route.method and re.fullmatch(pattern, path) for method, path in asked), route.name

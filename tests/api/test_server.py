@@ -24,13 +24,15 @@ from netctl.api import server
 from netctl.api.wsgi import application
 from netctl.controller.snapshot import Snapshot
 from dataclasses import replace
+from tests.api.board import Board, Shelf
 from tests.api.world import GOOD
 
 host, request, stall, wires = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 server.REQUEST_SECONDS, server.STALL_SECONDS = request, stall
 snapshot = replace(GOOD, wires=tuple(replace(GOOD.wires[0], name=f"wire{i}") for i in range(wires)))
-serving = server.serve(application(lambda: snapshot, engine="test"), host, 0)
+writes = {"patchboard": Board(), "scenes": Shelf(), "token": lambda: "correct-horse-battery-staple"}
+serving = server.serve(application(lambda: snapshot, engine="test", **writes), host, 0)
 print(serving.url, flush=True)
 tpool.execute(sys.stdin.readline)
 serving.close()
@@ -118,9 +120,13 @@ def test_head_and_not_modified_leave_the_connection_in_step(serving: Serving) ->
         connection.request("GET", "/api/v1/wires", headers={"If-None-Match": tag})
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (304, b"")
+        connection.request("PATCH", "/api/v1/wires", body=b"{}" * 1000)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+        answer.read()
         connection.request("POST", "/api/v1/wires", body=b"{}" * 1000)
         answer = connection.getresponse()
-        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="netctl"')
         answer.read()
         connection.request("GET", "/healthz")
         assert json.loads(connection.getresponse().read()) == {"status": "ok"}
@@ -153,6 +159,69 @@ def test_a_request_that_drips_in_is_cut_off() -> None:
                 drip(connection, 5)
             assert 0.9 < time.monotonic() - began < 3
         server.get("/healthz")
+    finally:
+        server.end()
+
+
+RIGHT = {"Authorization": "Bearer correct-horse-battery-staple", "Content-Type": "application/json"}
+WIRE = b'{"ends": ["vm3-eth1", "vm4-eth1"]}'
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
+def test_a_change_on_a_connection_that_is_kept(serving: Serving, chunked: bool) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", serving.port, timeout=5)) as connection:
+        for status in (201, 200):
+            body = (bytes([each]) for each in WIRE) if chunked else WIRE
+            connection.request("PUT", "/api/v1/wires/core", body, RIGHT, encode_chunked=chunked)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["put"]) == (status, ["core"])
+        connection.request("DELETE", "/api/v1/wires/core", headers=RIGHT)
+        assert connection.getresponse().status == 200
+
+
+def test_a_client_that_asks_first_may_send_or_not(serving: Serving) -> None:
+    head = b"PUT /api/v1/wires/core HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\n"
+    length = b"Content-Length: %d\r\n" % len(WIRE)
+    with serving.connect() as stranger:
+        stranger.sendall(head + length + b"\r\n")
+        assert stranger.recv(4096).startswith(b"HTTP/1.1 401")
+    with serving.connect() as friend:
+        friend.sendall(head + length + b"Authorization: " + RIGHT["Authorization"].encode() + b"\r\n\r\n")
+        assert friend.recv(4096).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        friend.sendall(WIRE)
+        assert friend.recv(4096).startswith(b"HTTP/1.1 201")
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [(RIGHT["Authorization"], b"413"), ("Bearer wrong", b"401")], ids=["friend", "stranger"]
+)
+def test_a_body_without_end_is_cut_off(serving: Serving, token: str, status: bytes) -> None:
+    head = "PUT /api/v1/wires/core HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with serving.connect() as connection:
+        connection.sendall(f"{head}Authorization: {token}\r\nContent-Length: 1000000000\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                connection.sendall(b" " * 100_000)
+            raise AssertionError("100 MB were taken")
+    serving.get("/healthz")
+    with serving.connect() as connection:
+        connection.sendall(f"{head}Authorization: {token}\r\nContent-Length: 70000\r\n\r\n".encode() + b" " * 70_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("token", [RIGHT["Authorization"], "Bearer wrong"], ids=["friend", "stranger"])
+def test_a_body_that_drips_in_is_cut_off(token: str) -> None:
+    server = Serving(request=1)
+    try:
+        head = "PUT /api/v1/wires/core HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        with server.connect() as connection:
+            began = time.monotonic()
+            connection.sendall(f"{head}Authorization: {token}\r\nContent-Length: 1000\r\n\r\n".encode())
+            with pytest.raises(OSError, match=r"reset|Broken"):
+                drip(connection, 8)
+            assert 0.9 < time.monotonic() - began < 4
+        server.get("/healthz")
+        assert "Traceback" not in server.end()
     finally:
         server.end()
 

@@ -1,0 +1,71 @@
+"""Panel scenes: sets of wires under a name, and how the wires in force differ from one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from netctl.controller.patching import Change
+from netctl.policy import Wire
+
+
+class Scenes(Protocol):
+    """Where scenes are kept."""
+
+    def list(self) -> Sequence[str]:
+        """The names of all scenes, in order."""
+        ...
+
+    def load(self, name: str) -> Sequence[Wire]:
+        """The wires of a scene. Raises FileNotFoundError, ValueError when what is kept is wrong, else OSError."""
+        ...
+
+    def save(self, name: str, wires: Iterable[Wire]) -> object:
+        """Keep these wires under `name`, in place of what was kept so. Raises OSError."""
+        ...
+
+    def remove(self, name: str) -> object:
+        """Raises FileNotFoundError, else OSError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What loading a scene would do to the wires."""
+
+    add: tuple[Wire, ...]
+    remove: tuple[Wire, ...]
+    change: tuple[tuple[Wire, Wire], ...]
+    """Each as it is now and as the scene has it."""
+
+    def as_change(self, dry_run: bool) -> Change:
+        put = (*self.add, *(then for _, then in self.change))
+        return Change(put, tuple(wire.name for wire in self.remove), dry_run)
+
+
+def difference(now: Mapping[str, Wire], scene: Iterable[Wire]) -> Difference:
+    """`now` are the wires in force, with their ends in full; those of the scene may say them in short."""
+    then = {wire.name: wire for wire in scene}
+    return Difference(
+        tuple(wire for name, wire in then.items() if name not in now),
+        tuple(wire for name, wire in now.items() if name not in then),
+        tuple((now[name], wire) for name, wire in then.items() if name in now and not same(now[name], wire)),
+    )
+
+
+def same(now: Wire, said: Wire) -> bool:
+    """Whether a wire in force, with its ends in full, is what `said` means."""
+    if now == said:
+        return True
+    named = all(
+        here.vlan == there.vlan and _means(there.port, here.port)
+        for here, there in zip(now.ends, said.ends, strict=True)
+    )
+    return named and said.model_copy(update={"ends": now.ends}) == now
+
+
+def _means(spec: str, full: str) -> bool:
+    """Whether [host/[bridge/]]port can be this host/bridge/port; a policy that is right leaves no second one."""
+    host, bridge, port = full.split("/")
+    return spec in (full, port, f"{bridge}/{port}", f"{host}/{port}")
