@@ -36,7 +36,7 @@ from netctl.controller.events import (
 )
 from netctl.controller.snapshot import Snapshot
 from netctl.desired.row import Row
-from netctl.openflow import engine, port, session
+from netctl.openflow import engine, frame, port, session
 from netctl.openflow.frame import DecodeError
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import BadRemote, default_remote
@@ -222,6 +222,12 @@ class Netctl(engine.App):
         return self.published
 
     # What happens
+
+    @engine.set_ev_cls(engine.EventState, engine.CONFIG)
+    def on_hello(self, event: Any) -> None:
+        """Asked for before the ports are, so that no change of one is missed."""
+        switch: engine.Switch = event.datapath
+        switch.send(frame.set_async(frame.XID))
 
     @engine.set_ev_cls(engine.EventState, [engine.MAIN, engine.DEAD])
     def on_state(self, event: Any) -> None:

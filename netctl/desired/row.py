@@ -129,6 +129,8 @@ class BridgeState:
     """Whether a controller is connected to it. It is up to five seconds old: ovs-vswitchd writes it so often."""
     numbers: Mapping[str, int] = field(default_factory=dict)
     """The OpenFlow numbers that it remembers, by name of port, whether the port is there or not."""
+    held: frozenset[int] = frozenset()
+    """The OpenFlow numbers that devices have which are a port together (a bond)."""
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,20 @@ def observed(tables: Any, host: str | None) -> Observed:
             None if dpid is None else int(dpid, 16),
             any(each.is_connected for each in controllers),
             remembered(row),
+            frozenset(
+                first(each.ofport)
+                for port in row.ports
+                if len(port.interfaces) > 1
+                for each in port.interfaces
+                if each.ofport
+            ),
         )
         for port in sorted(row.ports, key=lambda port: str(port.name)):
             if port.name == name:
                 continue
             interfaces = port.interfaces
             plain = len(interfaces) == 1 and interfaces[0].type in ("", "system")
-            asked = first(interfaces[0].ofport_request) if plain else None
+            asked = first(interfaces[0].ofport_request) if len(interfaces) == 1 else None
             rows.append(Found(Port(name, port.name, first(port.tag), asked), plain and marked(port, host)))
             ports[port.name] = state(name, interfaces)
     return Observed(tuple(rows), bridges, ports)

@@ -8,14 +8,9 @@ from typing import Any
 from ovs.db.idl import Transaction
 
 from netctl.desired.dpid import dpid
-from netctl.desired.row import MARK, Bridge, Port, Row
+from netctl.desired.row import ADOPTED, CONTROLLER, MARK, NUMBERED, Bridge, Port, Row
+from netctl.ovsdb.observed import primary
 from netctl.plan import Step
-
-CONTROLLER = {"connection_mode": "out-of-band", "max_backoff": 1000, "inactivity_probe": 5000}
-"""Columns of every Controller row, in milliseconds: a controller that comes back is found within a second."""
-
-QUEUE = "512"
-"""Packet-ins that a bridge keeps for a slow controller; 512 is the most that it can."""
 
 
 class Refused(Exception):
@@ -45,6 +40,8 @@ class Writer:
         }
         self.created: dict[str, list[Any]] = {}
         self.new_bridges: list[Any] = []
+        self.numbers: dict[str, dict[str, int | None]] = {}
+        """By bridge and port: what it is to remember, or None to forget."""
 
     def write(self, steps: Iterable[Step[Row]]) -> None:
         """All of `steps`. Raises Refused."""
@@ -55,6 +52,8 @@ class Writer:
                 raise Refused(f"{step.verb} {step.key[0]} {'/'.join(step.key[1:])}: {reason}") from None
         for name, ports in self.created.items():
             self.bridges[name].ports = ports
+        for name, numbers in self.numbers.items():
+            self.remember(name, numbers)
         if self.new_root and self.new_bridges:
             self.root.bridges = self.new_bridges
         self.root.increment("next_cfg")
@@ -64,13 +63,14 @@ class Writer:
         if isinstance(item, Bridge):
             if step.verb == "add":
                 self.add_bridge(item)
+            elif step.verb == "remove" and item.adopted:
+                self.give_back(item.name)
             elif step.verb == "remove":
                 self.remove_bridge(item.name)
             else:
                 self.change_bridge(item, {change.fact for change in step.changes})
         elif step.verb == "change":
-            _, row = self.port(item.name)
-            row.tag = tags(item)
+            self.change_port(item)
         else:
             if step.verb == "remove" or (step.verb == "replace" and item.name in self.parents):
                 self.remove_port(item.name)
@@ -87,10 +87,9 @@ class Writer:
         row.other_config = {
             "disable-in-band": "true" if bridge.disable_in_band else "false",
             "datapath-id": f"{dpid(self.host, bridge.name):016x}",
-            "controller-queue-size": QUEUE,
         }
         if bridge.controller is not None:
-            row.controller = [self.insert("Controller", target=bridge.controller, **CONTROLLER)]
+            row.controller = [self.controller(bridge.controller)]
         self.bridges[bridge.name] = row
         self.created[bridge.name] = []
         self.attach(row, bridge.name, "internal")
@@ -106,6 +105,18 @@ class Writer:
             self.forget(port)
         self.root.delvalue("bridges", row)
         del self.bridges[name]
+        self.numbers.pop(name, None)
+
+    def give_back(self, name: str) -> None:
+        """Takes from a bridge that stays what is netctl's; its ports have steps of their own."""
+        row = self.bridge(name)
+        for controller in row.controller:
+            if MARK in controller.external_ids:
+                row.delvalue("controller", controller)
+        for key in row.external_ids:
+            if key in (MARK, ADOPTED) or key.startswith(NUMBERED):
+                row.delkey("external_ids", key)
+        self.numbers.pop(name, None)
 
     def change_bridge(self, bridge: Bridge, facts: set[str]) -> None:
         """In place, even the datapath type: the row keeps its ports, the switch builds what it must anew.
@@ -122,8 +133,28 @@ class Writer:
             row.protocols = list(bridge.protocols)
         if "disable_in_band" in facts:
             row.setkey("other_config", "disable-in-band", "true" if bridge.disable_in_band else "false")
-        if "controller" in facts:
-            row.controller = [self.insert("Controller", target=bridge.controller, **CONTROLLER)]
+        if "adopted" in facts:
+            assert self.host is not None
+            row.setkey("external_ids", MARK, self.host)
+            row.setkey("external_ids", ADOPTED, "true")
+        if bridge.controller is not None and facts & {"controller", "controller_settings"}:
+            new = self.controller(bridge.controller, "primary" if any(map(primary, row.controller)) else "service")
+            if bridge.adopted:
+                for controller in row.controller:
+                    if MARK in controller.external_ids:
+                        row.delvalue("controller", controller)
+                row.addvalue("controller", new)
+            else:
+                row.controller = [new]
+
+    def controller(self, target: str, kind: str = "service") -> Any:
+        """A Controller row, «primary» only where the bridge has a primary one already.
+
+        A bridge that gets its first primary controller, or loses its last, drops all its flows, groups and meters,
+        everybody's; service controllers come and go without. To fail_mode they are none, and they hear of ports
+        and packets as soon as they ask for it (OFPT_SET_ASYNC).
+        """
+        return self.insert("Controller", target=target, type=kind, **CONTROLLER)
 
     def add_port(self, port: Port) -> None:
         if port.name in self.interfaces:
@@ -138,11 +169,42 @@ class Writer:
             raise Refused(f"{where} has an interface of this name already")
         row = self.attach(self.bridge(port.bridge), port.name, "")
         row.tag = tags(port)
+        self.number(port, self.interfaces[port.name])
+
+    def change_port(self, port: Port) -> None:
+        _, row = self.port(port.name)
+        if row.tag != tags(port):
+            row.tag = tags(port)
+        self.number(port, row.interfaces[0])
+
+    def number(self, port: Port, interface: Any) -> None:
+        if port.number is not None:
+            interface.ofport_request = [port.number]
+            self.numbers.setdefault(port.bridge, {})[port.name] = port.number
 
     def remove_port(self, name: str) -> None:
         bridge, row = self.port(name)
         bridge.delvalue("ports", row)
         self.forget(row)
+        self.numbers.setdefault(bridge.name, {})[name] = None
+
+    def remember(self, bridge: str, numbers: dict[str, int | None]) -> None:
+        """Only what differs is written. A number belongs to one port."""
+        row = self.bridges[bridge]
+        values = {f"{NUMBERED}{name}": str(number) for name, number in numbers.items() if number is not None}
+        if bridge in self.created:
+            row.external_ids = {MARK: self.host, **values}
+            return
+        before = row.external_ids
+        taken = set(values.values())
+        for key, value in before.items():
+            if not key.startswith(NUMBERED) or key in values:
+                continue
+            if value in taken or key[len(NUMBERED) :] in numbers:
+                row.delkey("external_ids", key)
+        for key, value in values.items():
+            if before.get(key) != value:
+                row.setkey("external_ids", key, value)
 
     def attach(self, bridge: Any, name: str, kind: str) -> Any:
         """A Port row with its one Interface row, on `bridge`."""
