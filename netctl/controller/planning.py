@@ -11,8 +11,7 @@ from netctl.desired.flows import cookie_of
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
 from netctl.plan import Collision, Found, Plan, delta
-from netctl.policy import Cable, Loaded, PortRef, Ports
-from netctl.policy.wiring import cables
+from netctl.policy import Cable, Loaded, PortRef
 
 Place = tuple[str, str]
 """A host and a bridge of it."""
@@ -27,11 +26,11 @@ class Panel:
     def __init__(self, loaded: Loaded) -> None:
         assert loaded.policy is not None
         self.loaded = loaded
-        self.ports = Ports(loaded.policy)
+        self.ports = loaded.wiring.ports
         self._owned: dict[Place, dict[Owner, tuple[Cable, ...]]] = {}
         """By cookie; two wires seldom share one."""
         self._at: dict[PortRef, dict[str, Cable]] = {}
-        for cable in cables(loaded, self.ports):
+        for cable in loaded.wiring.cables.values():
             self.put(cable)
 
     def put(self, cable: Cable) -> None:

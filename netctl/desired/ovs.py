@@ -26,20 +26,12 @@ def rows(
     for name, bridge in entry.bridges.items():
         where = loaded.where(("hosts", host, "bridges", name))
         wanted.append(Wanted(Bridge(name, bridge.datapath, controller), f"{where} bridge {name}"))
-    wired = wired_ports(loaded, ports)
     for ref, why in port_refs(loaded, ports):
         if ref.host != host:
             continue
-        isolated = entry.bridges[ref.bridge].unpatched == "normal" and (ref in wired or ref in still_wired)
+        isolated = entry.bridges[ref.bridge].unpatched == "normal" and (loaded.wiring.wired(ref) or ref in still_wired)
         wanted.append(Wanted(Port(ref.bridge, ref.port, ISOLATED if isolated else None), why))
     return wanted
-
-
-def wired_ports(loaded: Loaded, ports: Ports) -> set[PortRef]:
-    """Every port in which a wire of the policy ends, or that gets the copy of one."""
-    assert loaded.policy is not None
-    ends = [end.port for wire in loaded.policy.wires for end in wire.ends]
-    return {ports.resolve(spec) for spec in (*ends, *(tap.to for tap in loaded.policy.taps))}
 
 
 def port_refs(loaded: Loaded, ports: Ports) -> list[tuple[PortRef, str]]:

@@ -18,14 +18,17 @@ from netctl.policy.model import (
     VethNic,
     Wire,
 )
+from netctl.policy.patch import Patch
 from netctl.policy.ports import AmbiguousPort, Path, PortError, PortRef, Ports, UnknownPort, host_side
 from netctl.policy.position import Position, Problem
-from netctl.policy.wiring import Cable, cables
+from netctl.policy.wiring import BadChange, Cable, Changed, Wiring
 
 __all__ = [
     "AmbiguousPort",
+    "BadChange",
     "Bridge",
     "Cable",
+    "Changed",
     "End",
     "Guest",
     "Host",
@@ -33,6 +36,7 @@ __all__ = [
     "Loaded",
     "MacvtapNic",
     "Nic",
+    "Patch",
     "Path",
     "Policy",
     "Port",
@@ -48,7 +52,7 @@ __all__ = [
     "Uplink",
     "VethNic",
     "Wire",
-    "cables",
+    "Wiring",
     "host_side",
     "load",
     "loads",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from netctl.policy.brief import Found, brief
 from netctl.policy.name import shown
 
 MOST_BYTES = 32 * 2**20
@@ -24,6 +25,7 @@ _FILE = 48
 _LINE = 24
 _PLACE = 64
 _LOW = (1 << _LINE) - 1
+_ALL = (1 << _PLACE) - 1
 
 _YAML_TAG = "tag:yaml.org,2002:"
 _NO_TAGS = "the tag {} has no meaning in a policy: leave it out; text that looks like a number goes in quotes"
@@ -63,7 +65,8 @@ class Marks:
 
 
 Mark = int | Marks
-"""Of a scalar: its place, and above it (shifted by _PLACE) its key's."""
+"""Of a scalar: its place, and above it (shifted by _PLACE) its key's. Of a Brief: its place, no key, and the places
+of its first end, of the port of that, of its second end, and of the port of that."""
 
 
 def pack(file: int, line: int, col: int) -> int:
@@ -78,8 +81,16 @@ def place(mark: Mark, key: bool = False) -> int:
     """Where a person looks for a value: a mapping or a sequence at its key, a scalar at itself, or with `key`
     at its key too."""
     if isinstance(mark, int):
-        return mark >> _PLACE if key and mark >> _PLACE else mark & (1 << _PLACE) - 1
+        return (key and mark >> _PLACE & _ALL) or mark & _ALL
     return mark.key or mark.at
+
+
+def inside(mark: int, path: tuple[str | int, ...]) -> int:
+    """Where the value at `path` within a scalar or a Brief is."""
+    if mark >> 2 * _PLACE and path[0] == "ends" and path[1:2] in ((0,), (1,)):
+        number = 2 + 2 * (path[1] == 1) + (path[2:3] == ("port",))
+        return mark >> number * _PLACE & _ALL
+    return mark & _ALL
 
 
 def child(within: Any, element: str | int) -> Any:
@@ -103,8 +114,12 @@ class Document:
     """Whether there is no value to go on with."""
 
 
-def read(data: bytes, file: int) -> Document:
-    """The one document in `data`. Never raises for what is in it."""
+def read(data: bytes, file: int, briefly: bool = False) -> Document:
+    """The one document in `data`. Never raises for what is in it.
+
+    With `briefly` each wire that can be is a Brief, of which only some places are known. What is right is read so
+    in less time and memory; where something is wrong nobody can say exactly.
+    """
     start = pack(file, 1, 1)
     if len(data) > MOST_BYTES:
         return _broken(
@@ -118,7 +133,7 @@ def read(data: bytes, file: int) -> Document:
         col = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace").lstrip("\ufeff")) + 1
         what = "this is a binary file" if b"\0" in data[:4096] else f"byte 0x{data[error.start]:02x} is not UTF-8"
         return _broken(pack(file, line, col), f"{what}; a policy is YAML, in UTF-8")
-    reader = _Reader(text, file)
+    reader = _Reader(text, file, briefly)
     try:
         return reader.document()
     except _Stop as stop:
@@ -151,8 +166,9 @@ class _Anchor(NamedTuple):
 class _Reader:
     """Reads libyaml's events: its nodes take ten times the time, for tags that are not wanted anyway."""
 
-    def __init__(self, text: str, file: int):
+    def __init__(self, text: str, file: int, briefly: bool):
         self.found = Document()
+        self._briefly = briefly
         self._next = yaml.CSafeLoader(text).get_event
         self._file = file << _FILE
         self._scalars: dict[str, Any] = dict(_WORDS)
@@ -249,7 +265,11 @@ class _Reader:
             key = self._texts.setdefault(event.value, event.value)
             key_at = self._at(event)
             plain = event.implicit[0]
-            value, mark = self._node(self._next(), key_at, depth)
+            event = self._next()
+            if self._briefly and depth == 1 and key == "wires" and _is_plain_list(event):
+                value, mark = self._wires(event, key_at)
+            else:
+                value, mark = self._node(event, key_at, depth)
             if key == "<<" and plain:
                 self.found.problems.append(
                     (
@@ -268,6 +288,42 @@ class _Reader:
                 if value is None:
                     self.found.empty.append((place(mark), shown(key)))
         return values, Marks(at, own_key, marks)
+
+    def _wires(self, start: Any, key: int) -> tuple[Any, Mark]:
+        """The list of wires, as Briefs where they can be."""
+        values: list[Any] = []
+        marks: list[Mark] = []
+        following = self._next
+        while type(event := following()) is not yaml.SequenceEndEvent:
+            if type(event) in _STARTS:
+                events = [event]
+                open_ = 1
+                while open_:
+                    each = following()
+                    events.append(each)
+                    kind = type(each)
+                    open_ += (kind in _STARTS) - (kind in _ENDS)
+                found = brief(events, self._plain)
+                if found is not None:
+                    self._size += len(events)
+                    values.append(found.brief)
+                    marks.append(self._brief_mark(event, found))
+                    continue
+                self._next = iter(events[1:]).__next__
+            value, mark = self._node(event, 0, 2)
+            self._next = following
+            if value is None:
+                self.found.empty.append((place(mark), "an entry of this list"))
+            values.append(value)
+            marks.append(mark)
+        return values, Marks(self._at(start), key, marks)
+
+    def _brief_mark(self, event: Any, found: Found) -> int:
+        mark, shift = self._at(event), 2 * _PLACE
+        for start in found.starts:
+            mark |= self._at(start) << shift
+            shift += _PLACE
+        return mark
 
     def _alias(self, event: Any, key: int, depth: int) -> tuple[Any, Mark]:
         name = event.anchor
@@ -302,6 +358,19 @@ class _Reader:
             value = float(text)
         self._scalars[text] = value
         return value
+
+
+def is_text(plain: str) -> bool:
+    """Whether YAML takes an unquoted word for text."""
+    return plain not in _WORDS and not _INT.fullmatch(plain) and not _FLOAT.fullmatch(plain)
+
+
+_STARTS = frozenset((yaml.SequenceStartEvent, yaml.MappingStartEvent))
+_ENDS = frozenset((yaml.SequenceEndEvent, yaml.MappingEndEvent))
+
+
+def _is_plain_list(event: Any) -> bool:
+    return type(event) is yaml.SequenceStartEvent and event.anchor is None and event.tag is None
 
 
 def _broken(place: int, message: str) -> Document:

@@ -8,7 +8,7 @@ from typing import Any
 from netctl.policy.document import Document, Mark, Marks, place, unpack
 from netctl.policy.name import shown
 
-_LISTS = ("wires", "taps")
+_LISTS = ("wires", "unwire", "taps")
 _SECTIONS = ("bridges", "guests", "links", "uplinks", "sysctls")
 
 

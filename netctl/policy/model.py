@@ -19,11 +19,14 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 
 from netctl.policy import name as names
+from netctl.policy.brief import Brief
 from netctl.policy.rate import Amount, Rate
 
 DeviceName = Annotated[
@@ -460,6 +463,10 @@ class Host(Part):
     sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net.")
 
 
+def _unless_brief(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return value if type(value) is Brief else handler(value)
+
+
 class Policy(Part):
     """All that a policy says."""
 
@@ -468,7 +475,12 @@ class Policy(Part):
     )
     hosts: dict[PlainName, Host] = Field({}, description="The hypervisors, by name.")
     queues: dict[PlainName, Queue] = Field({}, description="Queues that wires put frames in, by name.")
-    wires: tuple[Wire, ...] = Field((), description="What is wired to what.")
+    wires: tuple[Annotated[Wire, WrapValidator(_unless_brief)], ...] = Field((), description="What is wired to what.")
+    unwire: tuple[WireName, ...] = Field(
+        (),
+        description="Wires of the other files that are not to be, by name; one that no file has is no error. "
+        "What is patched at run time says it.",
+    )
     taps: tuple[TapCopy, ...] = Field((), description="Copies of wires.")
 
 

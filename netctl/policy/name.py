@@ -55,8 +55,12 @@ def plain_name(text: str) -> str:
     return text
 
 
+def is_wire_name(text: str) -> bool:
+    return _WIRE.fullmatch(text) is not None
+
+
 def wire_name(text: str) -> str:
-    if not _WIRE.fullmatch(text):
+    if not is_wire_name(text):
         raise ValueError(f"{shown(text)} cannot be a wire's name: 1 to 64 visible ASCII characters other than '/'")
     return text
 

@@ -17,7 +17,7 @@ _MOST_SHOWN = 5
 _UNDECLARED = " (a port that the policy does not declare is written {}bridge/port)"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class PortRef:
     """A port of an Open vSwitch bridge of a host."""
 
@@ -77,7 +77,8 @@ class Ports:
 
     def __init__(self, policy: Policy):
         self.declared: dict[PortRef, Declared] = {}
-        self.implied: dict[PortRef, Path] = {}
+        self.implied: dict[PortRef, Path | str] = {}
+        """Each with where it is named first: its path, or in words."""
         self._bridges: dict[str, dict[str, None]] = {}
         """The hosts that have a bridge of that name, in order."""
         self._hosts = set(policy.hosts)
@@ -98,11 +99,18 @@ class Ports:
                 if ref not in self.declared:
                     self.implied.setdefault(ref, path)
 
-    def all(self) -> Iterator[tuple[PortRef, Path]]:
+    def all(self) -> Iterator[tuple[PortRef, Path | str]]:
         """Every port, declared and implied, with where the policy asks for it."""
         for ref, declared in self.declared.items():
             yield ref, declared.path
         yield from self.implied.items()
+
+    def is_bridge(self, host: str, name: str) -> bool:
+        return host in self._bridges.get(name, ())
+
+    def of_host(self, host: str, port: str) -> PortRef | None:
+        """The declared port of that name on any bridge of a host, the first if there are several."""
+        return next((ref for ref in self._named.get(port, ()) if ref.host == host), None)
 
     def resolve(self, spec: str) -> PortRef:
         """The port that `spec` means: [host/[bridge/]]port. Raises PortError."""

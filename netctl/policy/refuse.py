@@ -5,32 +5,72 @@ Whoever builds a feature takes its line out of NOT_YET.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from netctl.policy.brief import Brief
 from netctl.policy.finding import Finding
 from netctl.policy.model import Bridge, Host, MacvtapNic, Part, Policy, Port, TapCopy, Wire
-from netctl.policy.ports import Path, PortError, Ports
+from netctl.policy.ports import Path, PortRef
 
 Places = Iterator[tuple[Path, str]]
 """Where something is said, and what else to say about it."""
+
+OfPolicy = Callable[[Policy], Places]
+
+
+@dataclass(frozen=True)
+class OfWire:
+    """What one wire says."""
+
+    says: Callable[[Wire | Brief, Sequence[PortRef]], bool]
+    """Given the wire, and those of its ends that were found."""
+    key: Path
+    hint: Callable[[Sequence[PortRef]], str] = lambda _: ""
+
+
+@dataclass(frozen=True)
+class OfCopy:
+    """What a copy of a wire says. Both are given an end of the wire and the port that gets the copy."""
+
+    says: Callable[[PortRef, PortRef], bool]
+    hint: Callable[[PortRef, PortRef], str]
 
 
 @dataclass(frozen=True)
 class NotYet:
     what: str
-    find: Callable[[Policy, Ports], Places]
+    find: OfPolicy | OfWire | OfCopy
     """Where a policy says it."""
     model: type[Part]
     """What the reference marks: this part of the language,"""
     field: str | None = None
     """or one of its keys."""
 
+    def refusal(self, path: Path, hint: str) -> Finding:
+        return Finding(path, f"not supported yet: {self.what}{f' ({hint})' if hint else ''}", True)
 
-def check(policy: Policy, ports: Ports) -> Iterator[Finding]:
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """What a policy says beside its wires and their copies."""
     for each in NOT_YET:
-        for path, hint in each.find(policy, ports):
-            yield Finding(path, f"not supported yet: {each.what}{f' ({hint})' if hint else ''}", True)
+        if not isinstance(each.find, OfWire | OfCopy):
+            for path, hint in each.find(policy):
+                yield each.refusal(path, hint)
+
+
+def check_wire(wire: Wire | Brief, ends: Sequence[PortRef], at: Path) -> Iterator[Finding]:
+    """What one wire says; `ends` are those that were found."""
+    for each, find in OF_WIRES:
+        if find.says(wire, ends):
+            yield each.refusal((*at, *find.key), find.hint(ends))
+
+
+def check_copy(end: PortRef, monitor: PortRef, at: Path) -> Iterator[Finding]:
+    """What a copy says, of a wire that ends at `end`, for the port `monitor`."""
+    for each in NOT_YET:
+        if isinstance(each.find, OfCopy) and each.find.says(end, monitor):
+            yield each.refusal(at, each.find.hint(end, monitor))
 
 
 def _hosts(policy: Policy) -> Iterator[tuple[Path, Host]]:
@@ -38,8 +78,8 @@ def _hosts(policy: Policy) -> Iterator[tuple[Path, Host]]:
         yield ("hosts", name), host
 
 
-def _section(section: str) -> Callable[[Policy, Ports], Places]:
-    def find(policy: Policy, _: Ports) -> Places:
+def _section(section: str) -> OfPolicy:
+    def find(policy: Policy) -> Places:
         for path, host in _hosts(policy):
             for name in getattr(host, section):
                 yield (*path, section, name), ""
@@ -47,22 +87,17 @@ def _section(section: str) -> Callable[[Policy, Ports], Places]:
     return find
 
 
-def _of_wire(field: str) -> Callable[[Policy, Ports], Places]:
-    def find(policy: Policy, _: Ports) -> Places:
-        for number, wire in enumerate(policy.wires):
-            if getattr(wire, field):
-                yield ("wires", number, field), ""
-
-    return find
+def _of_wire(field: str) -> OfWire:
+    return OfWire(lambda wire, _: bool(getattr(wire, field, None)), (field,))
 
 
-def _tls(policy: Policy, _: Ports) -> Places:
+def _tls(policy: Policy) -> Places:
     for path, host in _hosts(policy):
         if host.ovsdb is not None and host.ovsdb.startswith("ssl:"):
             yield (*path, "ovsdb"), "tcp: over a network that you trust, or a tunnel, is"
 
 
-def _macvtaps(policy: Policy, _: Ports) -> Places:
+def _macvtaps(policy: Policy) -> Places:
     for path, host in _hosts(policy):
         for guest_name, guest in host.guests.items():
             for nic_name, nic in guest.nics.items():
@@ -73,7 +108,7 @@ def _macvtaps(policy: Policy, _: Ports) -> Places:
                     )
 
 
-def _fabric(policy: Policy, _: Ports) -> Places:
+def _fabric(policy: Policy) -> Places:
     for path, host in _hosts(policy):
         for name, bridge in host.bridges.items():
             for number, port in enumerate(bridge.ports):
@@ -81,47 +116,35 @@ def _fabric(policy: Policy, _: Ports) -> Places:
                     yield (*path, "bridges", name, "ports", number, "role"), "leave role out"
 
 
-def _discover(policy: Policy, _: Ports) -> Places:
+def _discover(policy: Policy) -> Places:
     for path, host in _hosts(policy):
         for name, bridge in host.bridges.items():
             if bridge.discover:
                 yield (*path, "bridges", name, "discover"), "leave it out"
 
 
-def _queues(policy: Policy, _: Ports) -> Places:
+def _queues(policy: Policy) -> Places:
     for name in policy.queues:
         yield ("queues", name), ""
 
 
-def _carrier(policy: Policy, _: Ports) -> Places:
-    for number, wire in enumerate(policy.wires):
-        if wire.carrier == "follow":
-            yield (
-                ("wires", number, "carrier"),
-                "leave it out: for now, a wire without it ignores its ends' carrier",
-            )
+_CARRIER = OfWire(
+    lambda wire, _: wire.carrier == "follow",
+    ("carrier",),
+    lambda _: "leave it out: for now, a wire without it ignores its ends' carrier",
+)
 
 
-def _across(policy: Policy, ports: Ports) -> Places:
-    for number, wire in enumerate(policy.wires):
-        try:
-            one, other = (ports.resolve(end.port) for end in wire.ends)
-        except PortError:
-            continue
-        if (one.host, one.bridge) != (other.host, other.bridge):
-            yield ("wires", number), f"the ends are {one} and {other}"
+def _apart(one: PortRef, other: PortRef) -> bool:
+    return (one.host, one.bridge) != (other.host, other.bridge)
 
 
-def _tapped_across(policy: Policy, ports: Ports) -> Places:
-    ends = {wire.name: wire.ends[0].port for wire in policy.wires}
-    for number, tap in enumerate(policy.taps):
-        try:
-            wired, monitor = ports.resolve(ends.get(tap.of, "")), ports.resolve(tap.to)
-        except PortError:
-            continue
-        if (wired.host, wired.bridge) != (monitor.host, monitor.bridge):
-            yield ("taps", number, "to"), f"the wire ends in {wired}, the copy in {monitor}"
-
+_ACROSS = OfWire(
+    lambda _, ends: len(ends) == 2 and _apart(*ends),
+    (),
+    lambda ends: f"the ends are {ends[0]} and {ends[1]}",
+)
+_COPIED_ACROSS = OfCopy(_apart, lambda end, monitor: f"the wire ends in {end}, the copy in {monitor}")
 
 NOT_YET = (
     NotYet("ovsdb over TLS", _tls, Host, "ovsdb"),
@@ -133,9 +156,11 @@ NOT_YET = (
     NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
     NotYet("observe", _of_wire("observe"), Wire, "observe"),
-    NotYet("carrier: follow", _carrier, Wire, "carrier"),
+    NotYet("carrier: follow", _CARRIER, Wire, "carrier"),
     NotYet("role: fabric", _fabric, Port, "role"),
     NotYet("discover", _discover, Bridge, "discover"),
-    NotYet("wires across bridges", _across, Wire, "ends"),
-    NotYet("taps across bridges", _tapped_across, TapCopy, "to"),
+    NotYet("wires across bridges", _ACROSS, Wire, "ends"),
+    NotYet("taps across bridges", _COPIED_ACROSS, TapCopy, "to"),
 )
+
+OF_WIRES = tuple((each, each.find) for each in NOT_YET if isinstance(each.find, OfWire))

@@ -22,16 +22,22 @@ class Stage:
     """How many more names may be looked at for one that was meant: nobody reads thousands of guesses."""
 
     def bad_port(self, error: PortError) -> str:
-        if self.patience <= 0:
+        if self.patience < len(error.known()):
             return error.short
         self.patience -= len(error.known())
         return str(error)
+
+    def excused(self, spec: str) -> bool:
+        """Whether the port of a wire's end may be unknown because of something already told."""
+        return not self.complete or any(part in self.lost for part in spec.split("/"))
 
     def unknown(self, what: str, name: str, known: Collection[str], otherwise: str = "") -> str | None:
         """What to say when `name` is not one of `known`; None when there is nothing to complain about."""
         if name in known or name in self.lost or not self.complete:
             return None
-        near = suggest(name, known) if self.patience > 0 else ""
-        self.patience -= len(known)
+        near = ""
+        if self.patience >= len(known):
+            near = suggest(name, known)
+            self.patience -= len(known)
         near = near or (f"; {otherwise}" if otherwise else "")
         return f"no {what} is called {shown(name)}{near}"

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from netctl.policy.finding import Finding
 from netctl.policy.model import Policy
-from netctl.policy.ports import Ports
-from netctl.policy.rules import bridges, devices, guests, links, queues, uplinks, wires
+from netctl.policy.rules import bridges, devices, guests, links, queues, uplinks
 from netctl.policy.stage import Stage
 
 
-def check(policy: Policy, ports: Ports, stage: Stage) -> Iterator[Finding]:
-    """All that does not fit."""
+def check(policy: Policy, stage: Stage) -> Iterator[Finding]:
+    """All that does not fit, wires aside."""
     for name, host in policy.hosts.items():
         path = ("hosts", name)
         yield from devices.check(host, path, stage)
@@ -22,4 +21,3 @@ def check(policy: Policy, ports: Ports, stage: Stage) -> Iterator[Finding]:
         yield from uplinks.check(host, path, stage)
     yield from bridges.check_databases(policy, stage)
     yield from queues.check(policy)
-    yield from wires.check(policy, ports, stage)
