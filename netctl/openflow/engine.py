@@ -209,7 +209,7 @@ def ports(switch: Switch) -> tuple[SwitchPort, ...]:
             number,
             each.name.decode("utf-8", "replace").rstrip("\0"),
             each.hw_addr,
-            port.is_up(each.config, each.state),
+            *port.light(each.config, each.state),
         )
         for number, each in sorted(switch.ports.items())
     )
@@ -237,6 +237,7 @@ def _register() -> None:
         [
             cfg.StrOpt("policy", help="file or directory (default $NETCTL_POLICY, ./flows, /etc/netctl/flows)"),
             cfg.StrOpt("advertise", help="the address of this controller as the switches reach it"),
+            cfg.StrOpt("token-file", help="the token for changes (default $NETCTL_TOKEN_FILE, /var/lib/netctl/token)"),
             cfg.BoolOpt("insecure", default=False, help="let the REST API listen beyond loopback without TLS"),
         ],
         group="netctl",

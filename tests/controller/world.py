@@ -165,4 +165,4 @@ class World:
     def carrier(self, device: str, up: bool) -> list[Command]:
         bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
         port = next(port for port in self.ports(bridge) if port.name == device)
-        return self.play([PortSeen(self.dpid(bridge), replace(port, up=up))])
+        return self.play([PortSeen(self.dpid(bridge), replace(port, link=up))])

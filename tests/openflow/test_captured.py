@@ -24,7 +24,7 @@ def test_hello_and_features() -> None:
 def test_ports() -> None:
     ports, more = port.reply(CAPTURED["ports_reply"])
     assert ports == [
-        SwitchPort(0xFFFF_FFFE, "br0", "02:00:00:00:00:ff", False),
+        SwitchPort(0xFFFF_FFFE, "br0", "02:00:00:00:00:ff", False, held=True),
         SwitchPort(1, "v1", "02:00:00:00:00:01", True),
         SwitchPort(2, "v2", "02:00:00:00:00:02", False),
     ]
