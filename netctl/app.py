@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from netctl import token
 from netctl.api.address import refuse_address
 from netctl.api.server import Server, serve
 from netctl.api.wsgi import application
@@ -43,6 +44,7 @@ from netctl.ovsdb.remote import BadRemote, default_remote
 from netctl.plan import Plan
 from netctl.policy.source import FileSource, find
 from netctl.rundir import Locked, Running, remove_pid, write_pid
+from netctl.token import TokenError
 
 LOG = logging.getLogger("netctl")
 
@@ -182,10 +184,14 @@ class Netctl(engine.App):
         if refused:
             raise SystemExit(refused)
         self.server = serve(
-            application(self.snapshot, engine=f"{engine.NAME} {engine.VERSION}"), host, number
+            application(self.snapshot, engine=f"{engine.NAME} {engine.VERSION}", token=self._token), host, number
         )
         LOG.info("REST at %s, OpenFlow engine %s %s", self.server.url, engine.NAME, engine.VERSION)
         self._sign_in()
+        try:
+            self._token()
+        except TokenError as error:
+            LOG.warning("wires cannot be changed over REST: %s", error)
         self.threads += [
             engine.hub.spawn(self._watch_policy),
             engine.hub.spawn(self._tick),
@@ -203,6 +209,10 @@ class Netctl(engine.App):
         with suppress(OSError):
             remove_pid(self._pid_name)
         super().stop()
+
+    def _token(self) -> str:
+        """What lets somebody change wires over REST. Raises TokenError."""
+        return token.ensure(token.find(engine.CONF.netctl.token_file))
 
     @property
     def _pid_name(self) -> str:

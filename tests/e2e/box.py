@@ -29,6 +29,7 @@ RUN = {
     "OVS_LOGDIR": "/run/openvswitch",
     "OVS_SYSCONFDIR": "/run/etc",
     "NETCTL_RUN_DIR": "/run/netctl",
+    "NETCTL_TOKEN_FILE": "/run/lib/netctl/token",
     "TMPDIR": "/run/tmp",
 }
 
