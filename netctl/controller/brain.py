@@ -33,6 +33,7 @@ from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
 from netctl.controller.table import Table, owner
 from netctl.desired.flow import Flow
 from netctl.desired.row import Bridge, Observed, Row
+from netctl.desired.takeover import adopted_bridges
 from netctl.plan import Plan, Step
 from netctl.plan.delta import changes
 from netctl.plan.model import T
@@ -80,7 +81,9 @@ class HostState:
     observed: Observed | None = None
     """As last seen; kept while the connection is away."""
     bridges: dict[int, str] = field(default_factory=dict)
-    """The bridges that netctl made, by datapath ID."""
+    """The bridges that netctl made or took over, by datapath ID."""
+    adopted: set[str] = field(default_factory=set)
+    """Those that it took over."""
     connected: bool = False
     why: str = "not connected yet"
     plan: Plan[Row] = field(default_factory=Plan)
@@ -119,6 +122,11 @@ class SwitchState:
         return {port.name: port.number for port in self.ports.values()}
 
     @property
+    def clear(self) -> bool:
+        """Whether it is known to have no flow of netctl's."""
+        return self.table is not None and not (self.unread or self.busy or self.table.count())
+
+    @property
     def check_seconds(self) -> float:
         return max(CHECK_SECONDS, self.table.count() / CHECKED_FLOWS if self.table else 0)
 
@@ -150,12 +158,26 @@ class Brain:
         return commands
 
     def place(self, dpid: int) -> tuple[str, str] | None:
-        """The host and the bridge of a switch; None unless the policy names the bridge and netctl made it."""
+        """The host and the bridge of a switch.
+
+        None unless the policy names the bridge and netctl made it or took it over, or it is to be given back.
+        """
         for name, host in self.hosts.items():
             bridge = host.bridges.get(dpid)
-            if bridge is not None and self.panel is not None and self.panel.bridge(name, bridge) is not None:
+            if bridge is None or self.panel is None:
+                continue
+            if bridge in host.adopted or self.panel.bridge(name, bridge) is not None:
                 return name, bridge
         return None
+
+    def leaving(self, host: HostState) -> set[str]:
+        """The bridges that netctl took over and cannot give back yet: they have flows of its own, or may have."""
+        return {
+            bridge
+            for dpid, bridge in host.bridges.items()
+            if bridge in host.adopted
+            and not ((switch := self.switches.get(dpid)) and switch.clear)
+        }
 
     def still_wired(self, host: str) -> set[PortRef]:
         """The ports of `host` that flows on its learning switches wire now."""
@@ -217,6 +239,7 @@ class Brain:
         if isinstance(event, HostSeen):
             host.observed, host.target = event.observed, event.target
             host.bridges = our_bridges(event.observed)
+            host.adopted = adopted_bridges(event.observed)
             commands: list[Command] = (
                 [] if host.connected else [Log("info", f"host {event.host}: Open vSwitch database connected")]
             )
@@ -309,7 +332,8 @@ class Brain:
         if host.observed is None or not host.connected or host.applying:
             return []
         if host.dirty:
-            host.plan = plan_rows(panel, name, host.observed, host.target, self.still_wired(name))
+            wired, leaving = self.still_wired(name), self.leaving(host)
+            host.plan = plan_rows(panel, name, host.observed, host.target, wired, leaving)
             host.dirty = False
         if not host.plan.steps:
             assert panel.loaded.policy is not None
@@ -368,7 +392,7 @@ class Brain:
         if switch.dirty:
             switch.plan = table.plan()
             switch.dirty = False
-            self.hosts[host].dirty |= unpatched == "normal"
+            self.hosts[host].dirty |= unpatched != "drop"
 
 
 def logged(place: str, plan: Plan[T]) -> list[Command]:
@@ -379,7 +403,7 @@ def logged(place: str, plan: Plan[T]) -> list[Command]:
 
 
 def our_bridges(observed: Observed) -> dict[int, str]:
-    """The bridges that netctl made, by datapath ID."""
+    """The bridges that netctl made or took over, by datapath ID."""
     ours = {found.item.name for found in observed.rows if found.ours and isinstance(found.item, Bridge)}
     return {
         state.dpid: name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from netctl.controller.table import Owner, Table
+from netctl.desired import takeover
 from netctl.desired.flow import Flow
 from netctl.desired.flows import cookie_of
 from netctl.desired.ovs import rows
-from netctl.desired.row import ISOLATED, ORDER, Bridge, Observed, Port, Row
-from netctl.plan import Collision, Found, Plan, delta
+from netctl.desired.row import ISOLATED, Observed, Port, Row
+from netctl.plan import Found, Plan
 from netctl.policy import Cable, Loaded, PortRef
 
 Place = tuple[str, str]
@@ -83,16 +83,25 @@ class Panel:
         return self._at.keys()
 
     def bridge(self, host: str, name: str) -> str | None:
-        """What the policy says of ports without a wire on a bridge; None when it does not name the bridge."""
+        """What ports without a wire get on a bridge: «drop», «normal», or «keep» for what others' flows give them.
+
+        None when the policy does not name the bridge.
+        """
         assert self.loaded.policy is not None
         entry = self.loaded.policy.hosts.get(host)
         bridge = entry.bridges.get(name) if entry else None
-        return bridge.unpatched if bridge else None
+        if bridge is None:
+            return None
+        return "keep" if bridge.adopt else bridge.unpatched
 
     def unpatched(self, host: str, bridge: str) -> tuple[str, str]:
-        """What the policy says of ports without a wire on a bridge of its, and where."""
+        """What ports without a wire get on a bridge, and where the policy says so.
+
+        On a bridge that it does not name, one that is to be given back, what others' flows give them.
+        """
         said = self.bridge(host, bridge)
-        assert said is not None
+        if said is None:
+            return "keep", f"bridge {bridge}"
         return said, f"{self.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
 
 
@@ -101,28 +110,15 @@ def place(cable: Cable) -> Place:
 
 
 def plan_rows(
-    panel: Panel, host: str, observed: Observed, target: str | None, still_wired: Collection[PortRef] = ()
+    panel: Panel,
+    host: str,
+    observed: Observed,
+    target: str | None,
+    still_wired: Collection[PortRef] = (),
+    leaving: Collection[str] = (),
 ) -> Plan[Row]:
-    """What is to be done in the database of `host`.
-
-    A bridge that somebody else made is a collision, and nothing is put on it. A port that somebody else put on
-    one of our bridges (libvirt does) is used as it is, unless it would have to be isolated.
-    """
-    theirs = {f.item.name for f in observed.rows if isinstance(f.item, Bridge) and not f.ours}
-    guests = {(f.item.bridge, f.item.name) for f in observed.rows if isinstance(f.item, Port) and not f.ours}
-    collisions = []
-    wanted = []
-    for want in rows(panel.loaded, panel.ports, host, target, still_wired):
-        item = want.item
-        if isinstance(item, Port) and item.tag is None and (item.bridge, item.name) in guests:
-            continue
-        bridge = item.name if isinstance(item, Bridge) else item.bridge
-        if bridge not in theirs:
-            wanted.append(want)
-        elif isinstance(item, Bridge):
-            collisions.append(Collision(item.key, want.why))
-    plan = delta(wanted, observed.rows, ORDER)
-    return replace(plan, collisions=(*collisions, *plan.collisions))
+    """What is to be done in the database of `host`; `leaving` are bridges to give back that have flows of ours yet."""
+    return takeover.plan(rows(panel.loaded, panel.ports, host, target, still_wired), observed, leaving)
 
 
 def usable(unpatched: str, numbers: Mapping[str, int], observed: Observed) -> Mapping[str, int]:

@@ -16,7 +16,8 @@ def rows(
 
     `controller` is the OpenFlow target that the bridges get. On a bridge with `unpatched: normal` a wired port
     is isolated from the learning switch by its VLAN; `still_wired` are ports whose wire the policy no longer
-    has but the switch still does: they stay isolated until its flows are gone.
+    has but the switch still does: they stay isolated until its flows are gone. On a bridge with `adopt: true`
+    others may let ports learn, so all of netctl's are isolated there but those that are to take part.
     """
     assert loaded.policy is not None
     entry = loaded.policy.hosts.get(host)
@@ -25,11 +26,14 @@ def rows(
     wanted: list[Wanted[Row]] = []
     for name, bridge in entry.bridges.items():
         where = loaded.where(("hosts", host, "bridges", name))
-        wanted.append(Wanted(Bridge(name, bridge.datapath, controller), f"{where} bridge {name}"))
+        item = Bridge(name, bridge.datapath, controller, adopted=bridge.adopt)
+        wanted.append(Wanted(item, f"{where} bridge {name}"))
     for ref, why in port_refs(loaded, ports):
         if ref.host != host:
             continue
-        isolated = entry.bridges[ref.bridge].unpatched == "normal" and (loaded.wiring.wired(ref) or ref in still_wired)
+        bridge = entry.bridges[ref.bridge]
+        wired = loaded.wiring.wired(ref) or ref in still_wired
+        isolated = wired if bridge.unpatched == "normal" else bridge.adopt
         wanted.append(Wanted(Port(ref.bridge, ref.port, ISOLATED if isolated else None), why))
     return wanted
 

@@ -95,8 +95,12 @@ class Collision:
     key: Key
     why: str
     changes: tuple[Change, ...] = ()
+    said: str = ""
+    """What is wrong, where it is something else."""
 
     def __str__(self) -> str:
+        if self.said:
+            return self.said
         differs = f" ({', '.join(map(str, self.changes))})" if self.changes else ""
         return f"{self.key[0]} {'/'.join(self.key[1:])} is there already and netctl did not make it{differs}"
 

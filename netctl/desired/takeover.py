@@ -1,0 +1,107 @@
+"""Whose bridges are whose: those that netctl makes, those that it takes over, those that it keeps its hands off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from netctl.desired.number import numbered
+from netctl.desired.row import ORDER, Bridge, Observed, Port, Row
+from netctl.plan import Collision, Found, Plan, Wanted, delta
+from netctl.plan.delta import NOT_WANTED
+
+GIVEN_BACK = "netctl took it over and the policy no longer asks for that: it is given back as it is"
+
+PROTOCOL = "OpenFlow13"
+
+
+def plan(wanted: Iterable[Wanted[Row]], observed: Observed, leaving: Collection[str] = ()) -> Plan[Row]:
+    """The plan for a database.
+
+    A bridge that somebody else made is taken over if that is wanted and can be; else it is a collision, and nothing
+    is put on it. A port that somebody else put on a bridge is used as it is, unless the bridge is netctl's and the
+    port would have to be isolated. A bridge that was taken over and is no longer wanted is given back, one of
+    `leaving` later: it has flows of netctl's.
+    """
+    rows = list(wanted)
+    bridges = {f.item.name: f for f in observed.rows if isinstance(f.item, Bridge)}
+    guests = {(f.item.bridge, f.item.name) for f in observed.rows if isinstance(f.item, Port) and not f.ours}
+    collisions: list[Collision] = []
+    barred: set[str] = set()
+    adopted: set[str] = set()
+    named: set[str] = set()
+    for want in rows:
+        if isinstance(want.item, Bridge):
+            named.add(want.item.name)
+            collision = refuse(want, bridges.get(want.item.name))
+            if collision is not None:
+                collisions.append(collision)
+                barred.add(want.item.name)
+            elif want.item.adopted:
+                adopted.add(want.item.name)
+    kept = []
+    for want in rows:
+        item = want.item
+        if bridge_of(item) in barred:
+            continue
+        guest = isinstance(item, Port) and (item.bridge, item.name) in guests
+        if not guest or (item.tag is not None and item.bridge not in adopted):
+            kept.append(want)
+    for name in leaving:
+        found = bridges.get(name)
+        if found is not None and found.ours and name not in named:
+            kept.append(Wanted(found.item, GIVEN_BACK))
+            said = f"bridge {name} is given back once netctl's flows are off it"
+            collisions.append(Collision(found.item.key, GIVEN_BACK, said=said))
+    there = [
+        Found(f.item, f.ours or (isinstance(f.item, Bridge) and f.item.name in adopted))
+        for f in observed.rows
+        if bridge_of(f.item) not in barred or not f.ours
+    ]
+    made = delta(numbered(kept, observed), there, ORDER, why_not)
+    return Plan(made.steps, (*collisions, *made.collisions))
+
+
+def refuse(want: Wanted[Row], found: Found[Row] | None) -> Collision | None:
+    """Why a bridge cannot be had as it is wanted, if it cannot."""
+    item = want.item
+    assert isinstance(item, Bridge)
+    there = found.item if found is not None else None
+    assert there is None or isinstance(there, Bridge)
+
+    def said(text: str) -> Collision:
+        return Collision(item.key, want.why, said=f"bridge {item.name} {text}")
+
+    if not item.adopted:
+        if found is None or there is None:
+            return None
+        if there.adopted:
+            return said("was taken over: `adopt: true` keeps it so; to give it back, take it out of the policy")
+        return None if found.ours else Collision(item.key, want.why)
+    if found is None or there is None:
+        return said("is not there: `adopt: true` is for a bridge that somebody else made; without it netctl makes one")
+    if there.strangers:
+        return said(
+            f"has a controller already, {', '.join(there.strangers)}, and netctl is not it; "
+            f"«ovs-vsctl del-controller {item.name}» takes that away, and all flows with it"
+        )
+    if there.datapath != item.datapath:
+        return said(f"has datapath {there.datapath}, which stays: say `datapath: {there.datapath}`")
+    if there.protocols and PROTOCOL not in there.protocols:
+        return said(
+            f"speaks {', '.join(there.protocols)} only; «ovs-vsctl add bridge {item.name} protocols {PROTOCOL}» "
+            "lets netctl in"
+        )
+    return None
+
+
+def adopted_bridges(observed: Observed) -> set[str]:
+    """The bridges that netctl took over."""
+    return {f.item.name for f in observed.rows if f.ours and isinstance(f.item, Bridge) and f.item.adopted}
+
+
+def bridge_of(row: Row) -> str:
+    return row.bridge if isinstance(row, Port) else row.name
+
+
+def why_not(row: Row) -> str:
+    return GIVEN_BACK if isinstance(row, Bridge) and row.adopted else NOT_WANTED
