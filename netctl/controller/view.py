@@ -167,8 +167,7 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Wir
         here = live.get(place(cable))
         table = here[1].table if here else None
         installed = table is not None and table.installed(cookie_of(cable.name))
-        told = here[1].carrier.ports if here else {}
-        state, why = _wire_state(cable, here is not None, installed, ports, told)
+        state, why = _wire_state(cable, here is not None, installed, ports)
         ends = tuple(
             WireEnd(end.host, end.bridge, end.port, vlan) for end, vlan in zip(cable.ends, cable.vlans, strict=True)
         )
@@ -177,7 +176,7 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Wir
 
 
 def _wire_state(
-    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView], told: Mapping[str, SwitchPort]
+    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView]
 ) -> tuple[Literal["up", "down", "waiting"], str]:
     if not live:
         return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
@@ -186,13 +185,9 @@ def _wire_state(
         return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
     if not installed:
         return "waiting", "its flows are not in yet"
-    lights = {end.port: light_of(told.get(end.port)) for end in cable.ends}
-    dark = " and ".join(name for name, light in lights.items() if light is Light.DARK)
-    held = " and ".join(name for name, light in lights.items() if light is Light.HELD)
-    if dark and held and cable.follow:
-        return "down", f"{dark} has no carrier, so {held} was taken down"
-    if dark or held:
-        return "down", "; ".join(filter(None, (dark and f"no carrier at {dark}", held and f"{held} is held down")))
+    dark = [end.port for end in cable.ends if not ports[end].up]
+    if dark:
+        return "down", f"no carrier at {' and '.join(dark)}"
     return "up", ""
 
 

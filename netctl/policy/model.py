@@ -138,9 +138,10 @@ class Bridge(Part):
     discover: StrictBool = Field(False, description="Whether topology discovery runs on this bridge.")
     adopt: StrictBool = Field(
         False,
-        description="Whether it is a bridge that somebody else made, which netctl takes over as it runs and gives back "
-        "in the end: its settings, and the ports and flows that others put on it, stay as they are. `unpatched` is then "
-        "about netctl's own ports only: with `drop` the bridge's NORMAL does not reach them, with `normal` it does.",
+        description="Whether it is a bridge that somebody else made, which netctl takes over as it runs and gives "
+        "back in the end: its settings, and the ports and flows that others put on it, stay as they are. `unpatched` "
+        "is then about netctl's own ports only: with `drop` the bridge's NORMAL does not reach them, with `normal` "
+        "it does.",
     )
 
 
