@@ -20,11 +20,12 @@ from netctl.policy.document import Document, Mark, Marks, child, inside, place, 
 from netctl.policy.explain import explain
 from netctl.policy.merge import merge
 from netctl.policy.model import Policy, Wire
+from netctl.policy.name import shown
 from netctl.policy.patch import NOTHING, Patch, following, patch_file, patch_of
 from netctl.policy.ports import Path as Way
 from netctl.policy.position import Position, Problem
 from netctl.policy.rules import wires
-from netctl.policy.said import Listed, Named
+from netctl.policy.said import Listed, Named, wire_of
 from netctl.policy.salvage import take_out
 from netctl.policy.stage import Stage
 from netctl.policy.wiring import Wiring
@@ -92,7 +93,7 @@ class Loaded:
 
 def load(path: Path | str) -> Loaded:
     """The policy in a file, or in all *.yaml of a directory together. Never raises for what is there."""
-    source = _printable(path)
+    source = printable(path)
     try:
         files = files_of(Path(path))
     except (OSError, ValueError) as error:
@@ -106,16 +107,24 @@ def load(path: Path | str) -> Loaded:
     problems: list[Problem] = []
     for file in files:
         try:
-            texts.append((_printable(file), _content(file)))
+            texts.append((printable(file), _content(file)))
         except (OSError, ValueError) as error:
-            problems.append(Problem(_printable(file), 1, 1, _reason(error)))
-    return _load(texts, source, problems, _printable(patch_file(Path(path))))
+            problems.append(Problem(printable(file), 1, 1, _reason(error)))
+    return _load(texts, source, problems, printable(patch_file(Path(path))))
 
 
 def loads(text: str | bytes, name: str = "policy.yaml") -> Loaded:
     """The policy in `text`, as if it stood in a file called `name`."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return _load([(name, data)], name, [], "")
+
+
+def fragment(data: bytes, name: str) -> tuple[tuple[Wire, ...], tuple[Problem, ...]]:
+    """Wires on their own, from a file called `name` that says the version, `wires` and nothing else; and what is
+    wrong with it. Whether there are such ports is not looked at."""
+    with _no_garbage():
+        found = _fragment(data, name, True)
+    return _fragment(data, name, False) if found[1] else found
 
 
 def files_of(path: Path) -> list[Path]:
@@ -126,7 +135,7 @@ def files_of(path: Path) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.suffix == ".yaml" and not each.name.startswith("."))
 
 
-def _printable(path: Path | str) -> str:
+def printable(path: Path | str) -> str:
     """A path as text that any stream takes on one line, though file names are any bytes."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
 
@@ -176,9 +185,9 @@ def _no_garbage() -> Iterator[None]:
 
 
 def digest_of(files: Iterable[str], contents: Iterable[bytes]) -> str:
-    """`Loaded.digest`, from the names of the files and the SHA-256 of each one's content."""
+    """`Loaded.digest`, from the names of the files and the SHA-256 of each one's content, in any order."""
     digest = hashlib.sha256()
-    for name, content in zip(files, contents, strict=True):
+    for name, content in sorted(zip(files, contents, strict=True)):
         digest.update(name.rpartition("/")[2].encode("utf-8", "surrogateescape") + b"\0" + content)
     return digest.hexdigest()
 
@@ -210,6 +219,33 @@ def _read(
     if found or good is None:
         return Loaded(None, found, digest, files, source, contents, NOTHING, whole.mark)
     return good
+
+
+def _fragment(data: bytes, name: str, briefly: bool) -> tuple[tuple[Wire, ...], tuple[Problem, ...]]:
+    document = read(data, 0, briefly)
+    problems = _placed((name,), [*document.problems, *document.empty])
+    if document.broken:
+        return (), tuple(problems)
+    at = Loaded(None, (), "", (name,), name, _mark=document.mark)
+    try:
+        policy = Policy.model_validate(document.value)
+    except ValidationError as error:
+        told = {(each.line, each.col) for each in problems}
+        wrong = [_problem(at, each.path, each.message, each.key) for each in explain(error, document.value)]
+        problems += [each for each in wrong if (each.line, each.col) not in told]
+        return (), tuple(sorted(set(problems)))
+    for key in document.value:
+        if key not in ("version", "wires"):
+            problems.append(_problem(at, (key,), f"{key} has no meaning here: this file has a version and wires", True))
+    first: dict[str, int] = {}
+    for number, wire in enumerate(policy.wires):
+        before = first.setdefault(wire.name, number)
+        if before != number:
+            where = at.where(("wires", before))
+            problems.append(
+                _problem(at, ("wires", number), f"a wire called {shown(wire.name)} is there already, at {where}", False)
+            )
+    return tuple(map(wire_of, policy.wires)), tuple(sorted(set(problems)))
 
 
 def _placed(files: tuple[str, ...], problems: list[tuple[int, str]]) -> list[Problem]:

@@ -82,6 +82,31 @@ queues come together from all files; wires and taps follow one another in the or
 name twice is an error that says where the first one is. Files that do not end in `.yaml`, and directories inside, are
 not read.
 
+## What is patched at run time
+
+Wires that are put in, moved or taken out while the controller runs are written to `patched.yaml` in the policy's
+directory, so that a restart keeps them. For a policy that is one file, `lab.yaml`, it is `lab.patched.yaml` beside it,
+which is read with it.
+
+```yaml
+version: 1
+unwire:                               # wires of the other files that are not to be
+  - outside
+wires:                                # and these in their place, or beside them
+  - {name: outside, ends: [hv1/ovbr0/spare, hv1/ovbr0/eno4]}
+```
+
+`unwire` drops the wires of those names that other files have; then the wires of this file are put in, as those of any
+file are. A name that no wire has is no error, and the taps of a wire that is dropped copy nothing until it is back. A
+wire that is put back as its own file says it is that file's again. netctl writes the file whole or not at all, keeps
+its mode, and removes it when it would say nothing; take it away yourself to get back what the other files say. It may
+be edited, like any other.
+
+A **scene** is a set of wires under a name: the file `scenes/NAME.yaml` in the policy's directory, or in the `scenes`
+folder beside a policy that is one file. It says `version: 1` and `wires`, nothing else, and is no part of the policy:
+its wires are put in when it is loaded. Its name has letters, digits, `-`, `_` and `.`, at most 63 characters, the
+first no `-` or `.`.
+
 ## What is wrong
 
 All problems are told at once, each as `file:line:col: what is wrong, and what would be right`. A policy with
