@@ -43,7 +43,7 @@ def command(host: str | None, policy: str | None, once: bool, verbose: bool) -> 
     if lacking:
         click.echo(str(NotPermitted(lacking)), err=True)
         sys.exit(BAD_INPUT)
-    source = FileSource(find(policy, None))
+    source = FileSource(find(policy, None), follow_patch=False)
     loaded = source.read()
     if loaded.policy is not None:
         try:
