@@ -21,7 +21,7 @@ MAY_USE: dict[str, set[str]] = {
     "ovsdb": {"plan", "desired", "vswitch"},
     "kernel": {"plan", "desired", "rundir"},
     "probe": {"policy", "desired", "rundir"},
-    "agent": {"policy", "plan", "desired", "kernel", "ovsdb", "rundir"},
+    "agent": {"policy", "plan", "desired", "controller", "openflow", "kernel", "ovsdb", "rundir"},
     "api": {"policy", "controller", "topology", "token"},
 }
 """What a room imports beside itself. app, manager and cli reach everything."""

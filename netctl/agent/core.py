@@ -13,6 +13,7 @@ from netctl.agent.messages import (
     Command,
     Event,
     Failure,
+    Follow,
     HostObserved,
     Log,
     Observe,
@@ -23,6 +24,7 @@ from netctl.agent.messages import (
     Tick,
     WriteStatus,
 )
+from netctl.agent.wires import Wires
 from netctl.desired.device import ORDER, Device, Namespace, Veth
 from netctl.desired.host import NoSuchHost, choose_host, devices
 from netctl.plan import Key, Plan, Step, Wanted, delta
@@ -69,14 +71,17 @@ class Core:
         self._just_done: dict[Key, Step[Device]] = {}
         self._collisions: tuple[str, ...] = ()
         self.status = Status(host or hostname, started=now)
+        self.wires = Wires()
         self._written: Status | None = None
 
     @property
     def deadline(self) -> float | None:
         """When the next Tick should come at the latest; None for never."""
+        wires = self.wires.deadline
         if self._wanted is None:
-            return None
-        times = [self._looked + max(FULL_CHECK, self._gap)]
+            return wires
+        times = [] if wires is None else [wires]
+        times += [self._looked + max(FULL_CHECK, self._gap)]
         times += [max(hold.until, self._looked + self._gap) for hold in self._holds.values()]
         if self._due is not None:
             times.append(self._due)
@@ -98,7 +103,10 @@ class Core:
             case PortsRevived(names):
                 commands = self._revived(names)
             case Tick():
-                commands = self._look(now)
+                commands = [*self._look(now), *self.wires.handle(event, self._chosen or "", now)]
+            case _:
+                commands = self.wires.handle(event, self._chosen or "", now)
+        self.status = replace(self.status, wires=self.wires.status)
         if self.status != self._written:
             self._written = self.status
             commands.append(WriteStatus(self.status))
@@ -123,7 +131,8 @@ class Core:
         )
         self._due = now
         said = f"policy {loaded.source} in force on host {host}: {len(self._wanted)} devices"
-        return [Log("info", said), *self._look(now)]
+        entry = loaded.policy.hosts[host]
+        return [Log("info", said), Follow(host, entry.ovsdb, frozenset(entry.bridges)), *self._look(now)]
 
     def _refuse(self, problems: Iterable[str]) -> list[Command]:
         refused = tuple(problems)

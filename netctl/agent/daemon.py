@@ -16,13 +16,18 @@ from types import FrameType
 from netctl import rundir
 from netctl.agent.core import Core
 from netctl.agent.messages import (
+    Answer,
     Applied,
     Apply,
+    Attend,
+    Attended,
     Changed,
     CheckPorts,
     Command,
     Event,
     Failure,
+    FilesSeen,
+    Follow,
     HostObserved,
     Log,
     Observe,
@@ -33,11 +38,13 @@ from netctl.agent.messages import (
     Tick,
     WriteStatus,
 )
+from netctl.agent.restore import Restorer
+from netctl.agent.switches import Switches
 from netctl.kernel import Host, KernelError
 from netctl.kernel.events import Events
 from netctl.kernel.host import Outcome
 from netctl.ovsdb import datapath
-from netctl.policy.source import FileSource
+from netctl.policy.source import FileSource, Signature
 
 POLL = 0.1
 """Seconds between two looks at the policy's files."""
@@ -54,6 +61,10 @@ class Daemon:
 
     def __init__(self, source: FileSource, host: str | None, hostname: str) -> None:
         self._source = source
+        self._switches = Switches()
+        self._restorer = Restorer(FileSource(source.path))
+        self._attend: Attend | None = None
+        """What the core asked for and is not begun yet."""
         self._core = Core(host, hostname, time.monotonic())
         self._events: Events | None = None
         self._name = ""
@@ -83,33 +94,47 @@ class Daemon:
             with closing(Events()) as self._events:
                 events = self._events
                 self._handle(PolicyRead(self._source.read()))
-                poller = select.poll()
-                poller.register(events, select.POLLIN)
-                poller.register(wake, select.POLLIN)
-                next_poll = time.monotonic() + POLL
+                signature: Signature | None = None
+                next_poll = time.monotonic()
                 while not self._stop:
-                    ready = {number for number, _ in poller.poll(self._patience(next_poll))}
+                    ready = self._wait(events.fileno(), wake, self._patience(next_poll))
                     changes = events.read() if events.fileno() in ready else None
                     if changes:
                         self._handle(Changed(changes.names, changes.everything or changes.addresses))
                     else:
                         self._handle(Tick())
+                    if self._restorer.fileno() in ready:
+                        self._handle(self._restorer.result())
+                    for event in list(self._switches.look(time.monotonic())):
+                        self._handle(event)
                     if time.monotonic() >= next_poll:
                         next_poll = time.monotonic() + POLL
                         if self._source.changed():
                             self._handle(PolicyRead(self._source.read()))
+                        if signature != (signature := self._source.signature()):
+                            self._handle(FilesSeen(signature))
         finally:
+            self._restorer.close()
+            self._switches.close()
             self._leave()
         log.info("stopped; the devices stay as they are")
 
     def _on_signal(self, _sign: int, _frame: FrameType | None) -> None:
         self._stop = True
 
+    def _wait(self, events: int, wake: int, milliseconds: float) -> set[int]:
+        """Until the time is up, or until there is something to read: where there is."""
+        poller = select.poll()
+        for number in (events, wake, self._restorer.fileno(), *self._switches.filenos()):
+            if number >= 0:
+                poller.register(number, select.POLLIN)
+        return {number for number, _ in poller.poll(milliseconds)}
+
     def _patience(self, next_poll: float) -> float:
         """Milliseconds until there is something to do."""
-        deadline = self._core.deadline
-        until = next_poll if deadline is None else min(next_poll, deadline)
-        return max(0.0, (until - time.monotonic()) * 1000)
+        now = time.monotonic()
+        times = (next_poll, self._core.deadline, self._switches.due(now))
+        return max(0.0, (min(moment for moment in times if moment is not None) - now) * 1000)
 
     def _handle(self, event: Event) -> None:
         """Play an event into the core and do all that follows from it, holding the host's lock once it is needed."""
@@ -129,6 +154,19 @@ class Daemon:
                     answer = ObserveFailed(f"{type(command).__name__}: {error}")
                 if answer is not None:
                     todo.extend(self._core.handle(answer, time.monotonic()))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Attend to the wires, without the host's lock: the process for it would go on to hold that."""
+        command, self._attend = self._attend, None
+        if command is None or self._stop:
+            return
+        try:
+            self._restorer.begin(command, self._switches.observed)
+        except OSError as error:
+            why = f"no process can be started to look at the flows: {error.strerror or error}"
+            answers = tuple(Answer(ask.bridge, error=f"bridge {ask.bridge}: {why}") for ask in command.asks)
+            self._handle(Attended(answers, 0.0))
 
     def _perform(self, command: Command, hands: _Hands) -> Event | None:
         match command:
@@ -150,6 +188,11 @@ class Daemon:
             case CheckPorts(names):
                 revived = _revive(hands.host(self._core.status.host), names)
                 return PortsRevived(tuple(revived)) if revived else None
+            case Follow(host, remote, bridges):
+                if self._events is not None:
+                    self._switches.follow(host, remote, bridges)
+            case Attend():
+                self._attend = command
         return None
 
     def _tell(self, status: Status) -> None:
@@ -182,9 +225,11 @@ class _Hands:
 def as_json(status: Status, offset: float) -> dict[str, object]:
     """The status as it stands in its file. `offset` is what makes its times seconds since the epoch."""
     value: dict[str, object] = {"pid": os.getpid(), **asdict(status)}
-    for key in ("started", "since", "planned"):
-        moment = value[key]
-        value[key] = round(moment + offset, 3) if isinstance(moment, float) else None
+    wires = asdict(status.wires)
+    value["wires"] = wires
+    for part, key in ((value, "started"), (value, "since"), (value, "planned"), (wires, "restored")):
+        moment = part[key]
+        part[key] = round(moment + offset, 3) if isinstance(moment, float) else None
     return value
 
 

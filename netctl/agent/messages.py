@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from netctl.desired.device import Device
@@ -71,7 +72,98 @@ class Tick:
     """Time passed."""
 
 
-Event = PolicyRead | Changed | HostObserved | ObserveFailed | Applied | PortsRevived | Tick
+@dataclass(frozen=True)
+class FilesSeen:
+    """The policy's files, whatever they hold, are others than before. The signature tells them apart."""
+
+    signature: Hashable
+
+
+@dataclass(frozen=True)
+class PortSeen:
+    name: str
+    number: int
+    isolated: bool
+    """Whether it is kept apart from the ports without a wire."""
+
+
+@dataclass(frozen=True)
+class BridgeSeen:
+    name: str
+    ports: frozenset[PortSeen] = frozenset()
+    """Those that have an OpenFlow number."""
+    controlled: bool = False
+    """Whether a controller is connected to it."""
+
+
+@dataclass(frozen=True)
+class BridgesSeen:
+    """The bridges that netctl made on this host and the policy names, as the database of Open vSwitch shows them."""
+
+    bridges: tuple[BridgeSeen, ...]
+
+
+@dataclass(frozen=True)
+class SwitchUp:
+    """ovs-vswitchd takes connections to a bridge, for the first time or again: its flows may be gone."""
+
+    bridge: str
+
+
+@dataclass(frozen=True)
+class SwitchDown:
+    """ovs-vswitchd ended the connection to a bridge, or takes none."""
+
+    bridge: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an Ask."""
+
+    bridge: str
+    changed: int = 0
+    """Flow modifications that took effect."""
+    restored: bool = False
+    """Whether none of netctl's flows was there before."""
+    milliseconds: float = 0.0
+    """From the Attend until the switch confirmed."""
+    waiting: int = 0
+    """How many wires lack a port. Not known where nothing had to be done."""
+    learned: bool = False
+    """Whether what the bridge needs is packed."""
+    error: str = ""
+    collisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attended:
+    answers: tuple[Answer, ...]
+    took: float
+    """Seconds."""
+
+
+HostEvent = PolicyRead | Changed | HostObserved | ObserveFailed | Applied | PortsRevived | Tick
+WireEvent = FilesSeen | BridgesSeen | SwitchUp | SwitchDown | Attended
+Event = HostEvent | WireEvent
+
+
+@dataclass(frozen=True)
+class WireStatus:
+    """What the agent says of the wires. Times as in Status."""
+
+    restores: int = 0
+    """Bridges found without any of netctl's flows since the start, and filled."""
+    restored: float | None = None
+    """When the last of them was."""
+    restore_ms: float | None = None
+    """Milliseconds from the moment in which it answered until it confirmed its flows."""
+    stood_in: int = 0
+    """Changes of flows made since the start because no controller was connected."""
+    alone: tuple[str, ...] = ()
+    """The bridges to which no controller is connected."""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +188,7 @@ class Status:
     """Why it is not."""
     repairs: int = 0
     """Steps done since the start because the host changed, not the policy."""
+    wires: WireStatus = field(default_factory=WireStatus)
 
 
 @dataclass(frozen=True)
@@ -121,6 +214,34 @@ class CheckPorts:
 
 
 @dataclass(frozen=True)
+class Follow:
+    """Watch these bridges, those of them that netctl made. `remote` is what the policy says of the database."""
+
+    host: str
+    remote: str | None
+    bridges: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Look at the flows of a bridge: where none is netctl's, put in what the policy asks for."""
+
+    bridge: str
+    alone: bool
+    """Whether flows that are there may be changed as well."""
+    learn: bool
+    """Whether to pack what the bridge needs, so that it is at hand when it comes back empty."""
+
+
+@dataclass(frozen=True)
+class Attend:
+    """Answered by Attended, later: other commands are carried out meanwhile, but no other Attend."""
+
+    host: str
+    asks: tuple[Ask, ...]
+
+
+@dataclass(frozen=True)
 class WriteStatus:
     status: Status
 
@@ -131,4 +252,4 @@ class Log:
     text: str
 
 
-Command = Observe | Apply | CheckPorts | WriteStatus | Log
+Command = Observe | Apply | CheckPorts | Follow | Attend | WriteStatus | Log

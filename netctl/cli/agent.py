@@ -28,6 +28,7 @@ def command(host: str | None, policy: str | None, once: bool, verbose: bool) -> 
     netctl agent --host hv1 --policy /etc/netctl/flows
     netctl agent --once
     """
+    sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]
     from netctl.agent.daemon import Daemon
     from netctl.desired.host import NoSuchHost, choose_host
     from netctl.kernel import NotPermitted, lacks

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.desired import observe
 from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
-from netctl.openflow import aggregate, bundle, error, flowmod, frame
+from netctl.openflow import aggregate, bundle, error, flowmod, frame, meter
 from netctl.openflow.bundle import Control
 from netctl.openflow.frame import XID
 from netctl.openflow.local import LocalSwitch, SwitchError
@@ -13,11 +14,14 @@ from netctl.plan import Plan
 
 _OPENING, _BARRIER, _CLOSING, _FIRST = range(XID + 1, XID + 5)
 _BUNDLE = 1
+_OURS_TO_IGNORE = 0
+"""A transaction id without netctl's mark: a meter that is there already is no failure."""
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Flows as the switch hears them, each in a message of bundle 1."""
+    """Flows as the switch hears them, each in a message of bundle 1; before them, outside the bundle, the meters that
+    they go through."""
 
     count: int
     data: bytes
@@ -29,13 +33,16 @@ def pack(plan: Plan[Flow]) -> Packed:
     Raises ValueError where it asks for what netctl does not write.
     """
     flows = [step.after for step in plan.steps if step.after is not None]
-    return Packed(
-        len(flows), b"".join(flowmod.add(flow, _FIRST + number, _BUNDLE) for number, flow in enumerate(flows))
-    )
+    packed = b"".join(flowmod.add(flow, _FIRST + number, _BUNDLE) for number, flow in enumerate(flows))
+    return Packed(len(flows), meter.ensure(observe.limits(flows), _OURS_TO_IGNORE) + packed)
 
 
 class EmptySwitch(LocalSwitch):
     """A LocalSwitch that may have lost its flows."""
+
+    def __enter__(self) -> EmptySwitch:
+        super().__enter__()
+        return self
 
     def count(self) -> tuple[int, int]:
         """How many flows there are, and how many of them are netctl's."""

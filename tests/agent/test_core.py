@@ -16,6 +16,7 @@ from netctl.agent.messages import (
     Command,
     Event,
     Failure,
+    Follow,
     HostObserved,
     Log,
     Observe,
@@ -62,6 +63,7 @@ class Play:
         self.core = Core(host, "somewhere", self.now)
         self.said: list[str] = []
         self.written = 0
+        self.followed: list[Follow] = []
         if policy is not None:
             self.first = self.policy(policy)
 
@@ -75,6 +77,8 @@ class Play:
                 case WriteStatus(status):
                     assert status == self.core.status
                     self.written += 1
+                case Follow():
+                    self.followed.append(command)
                 case _:
                     rest.append(command)
         return rest
@@ -109,6 +113,7 @@ def plan(commands: list[Command]) -> tuple[Step[Device], ...]:
 def test_from_a_policy_to_a_host_that_is_so() -> None:
     game = Play()
     assert game.first == [Observe("hv1", KEYS)]
+    assert game.followed == [Follow("hv1", None, frozenset({"br0"}))]
     todo = game.found()
     assert steps(todo) == [("add", "ns1"), ("add", "ns1-eth0"), ("add", "vm1-eth1")]
     assert not game.core.status.converged
