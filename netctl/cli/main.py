@@ -16,7 +16,8 @@ COMMANDS = {
     "show": "netctl.cli.show",
     "up": "netctl.cli.up",
     "down": "netctl.cli.down",
-    "wire": "netctl.cli.wire",
+    "wire": "netctl.cli.wire_group",
+    "scene": "netctl.cli.scene",
     "agent": "netctl.cli.agent",
     "controller": "netctl.cli.controller",
 }

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import click
 
-from netctl.cli.remote import DEFAULT_URL, Unreachable, get
+from netctl.cli.remote import DEFAULT_URL, Unreachable, get, is_url
 from netctl.rundir import alive
 
 BRIEF = 20
@@ -53,7 +52,7 @@ def command(what: str | None, as_json: bool, url: str) -> None:
     netctl show wires --json | jq '.[] | select(.state != "up")'
     netctl show ports --url http://192.0.2.1:8080
     """
-    if not _is_url(url):
+    if not is_url(url):
         raise click.BadParameter(f"{url!r} is not a URL such as {DEFAULT_URL}", param_hint="--url")
     try:
         if what is None:
@@ -75,14 +74,6 @@ def command(what: str | None, as_json: bool, url: str) -> None:
 def _end(message: str) -> NoReturn:
     click.echo(f"netctl show: {message}", err=True)
     sys.exit(1)
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _ask(url: str, what: str) -> Any:
