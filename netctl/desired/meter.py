@@ -11,7 +11,7 @@ from netctl.plan import Key, Value
 FIRST = 0x6E63_0000
 """The first of the 65536 numbers that netctl gives to its meters ("nc"): a meter has no cookie to tell whose it is."""
 
-CONTROLLER = 0xFFFF_FFFD
+CONTROLLER = 0xFFFF_FFFE
 """OFPM_CONTROLLER: what a bridge sends to its controllers goes through this one, whichever flow sends it."""
 
 Kind = Literal["pktps", "kbps"]

@@ -49,6 +49,12 @@ def test_the_second_plan_is_empty(bridge: Path) -> None:
         assert switch.limits() == []
 
 
+def test_the_meter_of_the_controller_is_the_one_that_the_switch_calls_so(bridge: Path, ovs: Box) -> None:
+    with LocalSwitch(bridge) as switch:
+        switch.limit(want(METERS[2:], []))
+    assert "meter:controller " in ovs.run("ovs-ofctl -O OpenFlow13 meter-stats br0").stdout
+
+
 def test_a_meter_changes_under_the_flows_that_use_it(bridge: Path) -> None:
     flow = Flow("br0", 1, Match(1), (Metered(FIRST), Output(2)))
     other = Meter("br0", FIRST, 5000, 900, "kbps")
@@ -111,3 +117,57 @@ def test_flows_that_watch_for_lldp_come_back_as_they_were_written(bridge: Path, 
         assert f"table=250, priority=1 actions=meter:{FIRST},CONTROLLER:65535" in listed
         assert switch.change(Plan(tuple(Step("remove", "", flow) for flow in watch))).ok
         assert switch.flows() == []
+
+
+COPY = (Output(2), GotoTable(250))
+FORMS = {
+    "a meter in a later table": [
+        Flow("br0", 101, Match(1, UNTAGGED, LLDP), COPY),
+        Flow("br0", 1, Match(), (Metered(FIRST), ToController()), table=250),
+    ],
+    "the meter of the controller": [Flow("br0", 101, Match(1, UNTAGGED, LLDP), (ToController(), Output(2)))],
+}
+
+SEND = """
+import pathlib, socket, sys, time
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sender.bind(("w1", 0))
+crossed = pathlib.Path("/sys/class/net/w2/statistics/rx_packets")
+sent, until = 0, time.monotonic() + 10
+for frame in sys.argv[1:]:
+    for _ in range(500):
+        sender.send(bytes.fromhex(frame))
+        sent += 1
+        while sent - int(crossed.read_text()) > 64 and time.monotonic() < until:
+            time.sleep(0.001)
+while int(crossed.read_text()) < sent and time.monotonic() < until:
+    time.sleep(0.001)
+print(int(crossed.read_text()))
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_meter_on_the_copy_takes_nothing_from_the_wire(bridge: Path, ovs: Box, form: str) -> None:
+    """1000 LLDP frames in a row, half of them tagged, and a meter that lets ten pass at once: all cross."""
+    for number in (1, 2):
+        ovs.run(
+            f"ip link add v{number} type veth peer name w{number};"
+            f"sysctl -qw net.ipv6.conf.v{number}.disable_ipv6=1 net.ipv6.conf.w{number}.disable_ipv6=1;"
+            f"ip link set v{number} up; ip link set w{number} up;"
+            f"ovs-vsctl add-port br0 v{number} -- set interface v{number} ofport_request={number}"
+        )
+    number = CONTROLLER if form == "the meter of the controller" else FIRST
+    wire = Flow("br0", 100, Match(1), (Output(2),))
+    untagged = "0180c200000e02000000000188cc" + "00" * 46
+    tagged = "0180c200000e0200000000018100006488cc" + "00" * 46
+    try:
+        with LocalSwitch(bridge) as switch:
+            switch.limit(want([Meter("br0", number, 1, 10)], []))
+            assert switch.change(Plan(tuple(Step("add", "", None, flow) for flow in [wire, *FORMS[form]]))).ok
+        assert int(ovs.python(SEND, untagged, tagged).stdout) == 1000
+        metered = ovs.run("ovs-ofctl -O OpenFlow13 meter-stats br0").stdout
+        assert "packet_in_count:500 " in metered, "the copies of untagged frames, and no others, met the meter"
+        dropped = int(metered.rpartition("packet_count:")[2].split()[0])
+        assert 450 < dropped < 500
+    finally:
+        ovs.run("ovs-vsctl del-port v1 -- del-port v2; ip link del v1; ip link del v2")
