@@ -7,10 +7,12 @@ its commands; what everybody else reads is made from it between two events.
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from netctl import token
@@ -19,7 +21,19 @@ from netctl.api.server import Server, serve
 from netctl.api.wsgi import application
 from netctl.controller import view
 from netctl.controller.brain import Brain
-from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.commands import (
+    Answer,
+    ApplyFlows,
+    ApplyRows,
+    Command,
+    Log,
+    ReadFlows,
+    SavePatch,
+    SetPorts,
+    Unwatch,
+    Wake,
+    Watch,
+)
 from netctl.controller.events import (
     Event,
     FlowsChanged,
@@ -27,14 +41,18 @@ from netctl.controller.events import (
     FlowsUnread,
     HostLost,
     HostSeen,
+    PatchAsked,
+    PatchSaved,
     PolicyRead,
     PortGone,
     PortSeen,
+    PortsSet,
     RowsApplied,
     SwitchDown,
     SwitchUp,
     Tick,
 )
+from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot
 from netctl.desired.row import Row
 from netctl.openflow import engine, frame, port, session
@@ -42,6 +60,8 @@ from netctl.openflow.frame import DecodeError
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import BadRemote, default_remote
 from netctl.plan import Plan
+from netctl.policy import Wire
+from netctl.policy.scene import Scenes
 from netctl.policy.source import FileSource, find
 from netctl.rundir import Locked, Running, remove_pid, write_pid
 from netctl.token import TokenError
@@ -53,6 +73,8 @@ POLICY_SECONDS = 0.1
 COLLECT = (100_000, 20, 100)
 """When the garbage collector looks (gc.set_threshold). Among 100 000 flows, which are never garbage, Python's own
 numbers make it take three quarters of the time."""
+PATCH_SECONDS = 10.0
+"""How long somebody who changes wires waits for the switches."""
 ANSWER_SECONDS = 10.0
 """How long a switch has to answer."""
 DATABASE_SECONDS = 10.0
@@ -66,6 +88,7 @@ class Session:
         self.switch = switch
         self.dpid = dpid
         self.exchange = session.Exchange("")
+        self.mods = port.Mods()
         self.deadline: float | None = None
         self.reading: ReadFlows | None = None
 
@@ -91,6 +114,9 @@ class Session:
 
     def feed(self, message: bytes) -> list[Event]:
         events: list[Event] = []
+        modified = self.mods.feed(message)
+        if modified is not None:
+            events.append(PortsSet(self.dpid, modified.changes, modified.refused))
         for result in self.exchange.feed(message):
             if isinstance(result, session.Send):
                 self._send(result.chunks, self.exchange.bridge)
@@ -104,8 +130,7 @@ class Session:
                 events.append(FlowsRead(self.dpid, result.found, cookies))
             else:
                 errors = tuple(
-                    f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text
-                    for refusal in result.errors
+                    f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text for refusal in result.errors
                 )
                 events.append(FlowsChanged(self.dpid, result.count, errors))
         return events
@@ -114,9 +139,7 @@ class Session:
 class Watcher:
     """One host's database, in a greenthread of its own."""
 
-    def __init__(
-        self, host: str, remote: str, target: Callable[[Database], str], put: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, host: str, remote: str, target: Callable[[Database], str], put: Callable[[Event], None]) -> None:
         self.host = host
         self.target = target
         self.put = put
@@ -160,6 +183,15 @@ class Watcher:
             self.put(HostSeen(self.host, database.observe(), self.target(database)))
 
 
+@dataclass
+class Waiting:
+    """Somebody who asked for a change of the wires."""
+
+    there: Any
+    """Set when the outcome is."""
+    outcome: Outcome | None = None
+
+
 class Netctl(engine.App):
     """The controller."""
 
@@ -168,12 +200,15 @@ class Netctl(engine.App):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.source = FileSource(find(None, engine.CONF.netctl.policy))
-        self.brain = Brain(str(self.source.path))
+        self.brain = Brain(str(self.source.path), str(self.source.patch_file))
         self.published: Snapshot | None = None
         """What was last seen of the brain; None when something happened since."""
         self.queue = engine.hub.Queue()
         self.sessions: dict[int, Session] = {}
         self.watchers: dict[str, Watcher] = {}
+        self.asks = itertools.count()
+        self.waiting: dict[int, Waiting] = {}
+        """Whoever asked for a change of the wires and waits for the answer."""
         self.server: Server | None = None
 
     def start(self) -> Any:
@@ -184,7 +219,15 @@ class Netctl(engine.App):
         if refused:
             raise SystemExit(refused)
         self.server = serve(
-            application(self.snapshot, engine=f"{engine.NAME} {engine.VERSION}", token=self._token), host, number
+            application(
+                self.snapshot,
+                engine=f"{engine.NAME} {engine.VERSION}",
+                patchboard=self,
+                scenes=Scenes(self.source.path),
+                token=self._token,
+            ),
+            host,
+            number,
         )
         LOG.info("REST at %s, OpenFlow engine %s %s", self.server.url, engine.NAME, engine.VERSION)
         self._sign_in()
@@ -231,6 +274,21 @@ class Netctl(engine.App):
             self.published = view.snapshot(self.brain)
         return self.published
 
+    def wires(self) -> Mapping[str, Wire]:
+        """Every wire in force, by name; none before there is a policy."""
+        panel = self.brain.panel
+        return panel.wiring.wires if panel is not None else {}
+
+    def change(self, change: Change) -> Outcome:
+        """Have the brain change wires, and wait for what becomes of it."""
+        ask = next(self.asks)
+        self.waiting[ask] = answer = Waiting(engine.hub.Event())
+        self.queue.put(PatchAsked(ask, change))
+        answer.there.wait(timeout=PATCH_SECONDS)
+        del self.waiting[ask]
+        late = (f"no switch confirmed it within {PATCH_SECONDS:.0f} s; netctl show wires says how it is",)
+        return answer.outcome or Outcome("pending", late)
+
     # What happens
 
     @engine.set_ev_cls(engine.EventState, engine.CONFIG)
@@ -270,9 +328,7 @@ class Netctl(engine.App):
             LOG.warning("switch %016x sent %s", current.dpid, error)
             return
         gone = status.reason == "delete"
-        self.queue.put(
-            PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port)
-        )
+        self.queue.put(PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port))
 
     def _session(self, switch: engine.Switch) -> Session | None:
         current = self.sessions.get(switch.id) if switch.id is not None else None
@@ -296,6 +352,9 @@ class Netctl(engine.App):
             self.queue.put(Tick(now))
             engine.hub.sleep(1)
 
+    def _wake(self) -> None:
+        self.queue.put(Tick(time.monotonic()))
+
     # What follows
 
     def _think(self) -> None:
@@ -307,7 +366,7 @@ class Netctl(engine.App):
 
     def _step(self, batch: list[Event]) -> None:
         try:
-            commands = self.brain.handle(batch)
+            commands = self.brain.handle([Tick(time.monotonic()), *batch])
         except Exception:
             LOG.exception("an event could not be handled: %s", [type(each).__name__ for each in batch])
             return
@@ -330,8 +389,23 @@ class Netctl(engine.App):
                 watcher.close()
         elif isinstance(command, ApplyRows):
             self.watchers[command.host].apply(command.plan)
+        elif isinstance(command, Wake):
+            engine.hub.spawn_after(max(0.0, command.at - time.monotonic()), self._wake)
+        elif isinstance(command, SavePatch):
+            self.queue.put(self._save(command))
+        elif isinstance(command, Answer):
+            waiting = self.waiting.get(command.ask)
+            if waiting is not None:
+                waiting.outcome = command.outcome
+                waiting.there.set()
         else:
             self._ask(command)
+
+    def _save(self, command: SavePatch) -> PatchSaved:
+        try:
+            return PatchSaved(command.ask, self.source.save(command.patch))
+        except OSError as error:
+            return PatchSaved(command.ask, error=str(error))
 
     def _watch(self, command: Watch) -> None:
         try:
@@ -355,13 +429,13 @@ class Netctl(engine.App):
         number: int = conf.ofp_ssl_listen_port if conf.ctl_cert else conf.ofp_tcp_listen_port
         return number
 
-    def _ask(self, command: ReadFlows | ApplyFlows) -> None:
+    def _ask(self, command: ReadFlows | ApplyFlows | SetPorts) -> None:
         current = self.sessions.get(command.dpid)
         if current is None:
             return
         if isinstance(command, ReadFlows):
             current.read(command)
+        elif isinstance(command, SetPorts):
+            current.switch.send(current.mods.send(command.changes))
         else:
             current.change(command)
-
-

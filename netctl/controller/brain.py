@@ -12,7 +12,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.carrier import Carrier
+from netctl.controller.commands import (
+    ApplyFlows,
+    ApplyRows,
+    Command,
+    Log,
+    ReadFlows,
+    SetPorts,
+    Unwatch,
+    Wake,
+    Watch,
+)
 from netctl.controller.events import (
     Event,
     FlowsChanged,
@@ -20,14 +31,18 @@ from netctl.controller.events import (
     FlowsUnread,
     HostLost,
     HostSeen,
+    PatchAsked,
+    PatchSaved,
     PolicyRead,
     PortGone,
     PortSeen,
+    PortsSet,
     RowsApplied,
     SwitchDown,
     SwitchUp,
     Tick,
 )
+from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
 from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
 from netctl.controller.table import Table, owner
@@ -99,6 +114,7 @@ class SwitchState:
     """What is known of a connected switch."""
 
     ports: dict[int, SwitchPort]
+    carrier: Carrier
     table: Table | None = None
     """Its flows; None until they were read."""
     unread: bool = True
@@ -134,8 +150,11 @@ class SwitchState:
 class Brain:
     """See the module. Not thread-safe: one caller hands it events, one batch after another."""
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, source: str = "", patch_file: str = "") -> None:
+        """`source` is where the policy is, `patch_file` where what is patched at run time is written."""
         self.policy = PolicyView(source)
+        self.patch_file = patch_file
+        self.patches = Patches(self)
         self.panel: Panel | None = None
         """The policy in force."""
         self.hosts: dict[str, HostState] = {}
@@ -143,6 +162,8 @@ class Brain:
         self.flow_changes = 0
         self.revision = 0
         self.now = 0.0
+        self.wake = 0.0
+        """When a Tick was last asked for."""
 
     def handle(self, events: Iterable[Event]) -> list[Command]:
         """Take a batch of events in their order; plan once, after the last."""
@@ -152,9 +173,15 @@ class Brain:
             self.revision += not isinstance(event, Tick)
         if self.panel is not None:
             for dpid, switch in self.switches.items():
+                commands += self._settle_carrier(self.panel, dpid, switch)
                 commands += self._settle_switch(self.panel, dpid, switch)
             for name in list(self.hosts):
                 commands += self._settle_host(self.panel, name, self.hosts[name])
+        commands += self.patches.settle()
+        wake = min((each for switch in self.switches.values() if (each := switch.carrier.deadline)), default=0.0)
+        if wake > self.now and not self.now < self.wake <= wake:
+            self.wake = wake
+            commands.append(Wake(wake))
         return commands
 
     def place(self, dpid: int) -> tuple[str, str] | None:
@@ -179,6 +206,13 @@ class Brain:
             and not ((switch := self.switches.get(dpid)) and switch.clear)
         }
 
+    def switch_at(self, place: tuple[str, str]) -> SwitchState | None:
+        """The connected switch that is a bridge of the policy's."""
+        for dpid, switch in self.switches.items():
+            if self.place(dpid) == place:
+                return switch
+        return None
+
     def still_wired(self, host: str) -> set[PortRef]:
         """The ports of `host` that flows on its learning switches wire now."""
         wired: set[PortRef] = set()
@@ -200,6 +234,10 @@ class Brain:
             return self._take_policy(event)
         if isinstance(event, HostSeen | HostLost | RowsApplied):
             return self._take_host(event)
+        if isinstance(event, PatchAsked):
+            return self.patches.ask(event)
+        if isinstance(event, PatchSaved):
+            return self.patches.saved(event)
         return self._take_switch(event)
 
     def _take_policy(self, event: PolicyRead) -> list[Command]:
@@ -228,6 +266,7 @@ class Brain:
             host.retry.worked()
         for switch in self.switches.values():
             switch.moved = True
+            switch.carrier.rewired()
             switch.retry.worked()
         return commands
 
@@ -259,10 +298,10 @@ class Brain:
         return [Log("error", f"host {event.host}: {event.error}")]
 
     def _take_switch(
-        self, event: SwitchUp | SwitchDown | PortSeen | PortGone | FlowsRead | FlowsChanged | FlowsUnread
+        self, event: SwitchUp | SwitchDown | PortSeen | PortGone | PortsSet | FlowsRead | FlowsChanged | FlowsUnread
     ) -> list[Command]:
         if isinstance(event, SwitchUp):
-            self.switches[event.dpid] = SwitchState({port.number: port for port in event.ports})
+            self.switches[event.dpid] = SwitchState({port.number: port for port in event.ports}, Carrier(event.ports))
             return [Log("info", f"switch {event.dpid:016x} connected, {len(event.ports)} ports")]
         switch = self.switches.get(event.dpid)
         if switch is None:
@@ -274,10 +313,15 @@ class Brain:
             before = switch.ports.get(event.port.number)
             switch.ports[event.port.number] = event.port
             switch.moved |= before is None or before.name != event.port.name
+            switch.carrier.seen(event.port, self.now)
             return []
         if isinstance(event, PortGone):
             switch.moved |= switch.ports.pop(event.number, None) is not None
+            switch.carrier.gone(event.number)
             return []
+        if isinstance(event, PortsSet):
+            news = switch.carrier.answered(event.changes, event.refused, self.now)
+            return [Log("error", f"switch {event.dpid:016x}: {each}") for each in news]
         if isinstance(event, FlowsRead):
             return self._take_flows(event, switch)
         switch.busy, switch.dirty = "", True
@@ -287,6 +331,9 @@ class Brain:
         else:
             switch.errors = (event.why,)
         if switch.errors:
+            place = self.place(event.dpid)
+            if place is not None:
+                self.patches.refused(place, {owner(step.item) for step in switch.sent}, switch.errors)
             switch.unread, switch.unverified, switch.sent = True, False, ()
             switch.retry.failed(self.now)
         elif switch.table is not None:
@@ -345,6 +392,15 @@ class Brain:
             return []
         host.applying = True
         return [*logged(f"host {name}", host.plan), ApplyRows(name, host.plan)]
+
+    def _settle_carrier(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
+        place = self.place(dpid) if switch.carrier.due(self.now) else None
+        if place is None:
+            return []
+        plan, changes = switch.carrier.settle(*place, panel.at, self.now)
+        if not changes:
+            return []
+        return [*logged("bridge {1} on {0}".format(*place), plan), SetPorts(dpid, changes)]
 
     def _settle_switch(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
         place = self.place(dpid)

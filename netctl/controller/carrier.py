@@ -78,6 +78,10 @@ class Carrier:
         """When `settle` has something to do though nothing happens."""
         return self._alarms[0][0] if self._alarms else None
 
+    def due(self, now: float) -> bool:
+        """Whether `settle` has anything to do now."""
+        return self._due is None or bool(self._due) or (self.deadline is not None and self.deadline <= now)
+
     def rewired(self, names: Iterable[str] | None = None) -> None:
         """Wires came or went, at the ports called so; None is anywhere."""
         if names is None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.controller.carrier import PortChange
+from netctl.controller.patching import Outcome
 from netctl.desired.flow import Flow
 from netctl.desired.row import Row
 from netctl.plan import Plan
+from netctl.policy import Patch
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,37 @@ class ApplyFlows:
 
 
 @dataclass(frozen=True)
+class SetPorts:
+    """Take ports down or raise them; answered by PortsSet."""
+
+    dpid: int
+    changes: tuple[PortChange, ...]
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A Tick is needed at this time."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class SavePatch:
+    """Write what is patched at run time beside the policy; answered by PatchSaved."""
+
+    ask: int
+    patch: Patch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a PatchAsked."""
+
+    ask: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
 class Log:
     """`level` is a name of the logging module's, in lower case."""
 
@@ -57,4 +91,4 @@ class Log:
     text: str
 
 
-Command = Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | Log
+Command = Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | SetPorts | Wake | SavePatch | Answer | Log

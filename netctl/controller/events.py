@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from netctl.controller.carrier import PortChange
+from netctl.controller.patching import Change
 from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import Flow
 from netctl.desired.row import Observed
@@ -75,6 +78,16 @@ class PortGone:
 
 
 @dataclass(frozen=True)
+class PortsSet:
+    """A switch confirmed changes of its ports by a barrier."""
+
+    dpid: int
+    changes: tuple[PortChange, ...]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Those that it did not take, by the port's number, in its words."""
+
+
+@dataclass(frozen=True)
 class FlowsRead:
     """Every flow of a switch, ours and others'; or with `cookies` every one that has one of these."""
 
@@ -103,6 +116,24 @@ class FlowsUnread:
 
 
 @dataclass(frozen=True)
+class PatchAsked:
+    """Somebody asks for a change of the wires; `ask` tells the answer from others."""
+
+    ask: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class PatchSaved:
+    """What is patched was written, or with `error` nothing was."""
+
+    ask: int
+    digest: str = ""
+    """Of the policy with it."""
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passes. `now` is monotonic, in seconds."""
 
@@ -118,8 +149,11 @@ Event = (
     | SwitchDown
     | PortSeen
     | PortGone
+    | PortsSet
     | FlowsRead
     | FlowsChanged
     | FlowsUnread
+    | PatchAsked
+    | PatchSaved
     | Tick
 )

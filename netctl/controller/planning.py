@@ -11,7 +11,7 @@ from netctl.desired.flows import cookie_of
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Observed, Port, Row
 from netctl.plan import Found, Plan
-from netctl.policy import Cable, Loaded, PortRef
+from netctl.policy import Cable, Changed, Loaded, Patch, PortRef, Wire, Wiring
 
 Place = tuple[str, str]
 """A host and a bridge of it."""
@@ -26,33 +26,34 @@ class Panel:
     def __init__(self, loaded: Loaded) -> None:
         assert loaded.policy is not None
         self.loaded = loaded
+        self.patch = loaded.patch
+        """What is patched at run time."""
         self.ports = loaded.wiring.ports
         self._owned: dict[Place, dict[Owner, tuple[Cable, ...]]] = {}
         """By cookie; two wires seldom share one."""
-        self._at: dict[PortRef, dict[str, Cable]] = {}
+        self._copied: dict[PortRef, dict[str, Cable]] = {}
+        """By the port that gets the copy."""
         for cable in loaded.wiring.cables.values():
-            self.put(cable)
+            self._put(cable)
 
-    def put(self, cable: Cable) -> None:
-        cookie = cookie_of(cable.name)
-        owned = self._owned.setdefault(place(cable), {})
-        owned[cookie] = (*owned.get(cookie, ()), cable)
-        for ref in (*cable.ends, *cable.monitors):
-            self._at.setdefault(ref, {})[cable.name] = cable
+    @property
+    def wiring(self) -> Wiring:
+        return self.loaded.wiring
 
-    def take(self, cable: Cable) -> None:
-        cookie = cookie_of(cable.name)
-        owned = self._owned[place(cable)]
-        rest = tuple(each for each in owned[cookie] if each.name != cable.name)
-        if rest:
-            owned[cookie] = rest
-        else:
-            del owned[cookie]
-        for ref in {*cable.ends, *cable.monitors}:
-            at = self._at[ref]
-            del at[cable.name]
-            if not at:
-                del self._at[ref]
+    def change(self, put: Collection[Wire], remove: Collection[str], said: str) -> Changed:
+        """Put wires in, in the place of those of the same name, and take wires out. Raises BadChange, and nothing is
+        changed then. `said` is where the new ones are said."""
+        changed = self.wiring.change(put, remove, said)
+        self._follow(changed.removed, changed.added)
+        full = [self.wiring.wire(wire.name) for wire in put]
+        self.patch = self.loaded.patched(self.patch, full, remove)
+        return changed
+
+    def undo(self, changed: Changed, patch: Patch) -> None:
+        """Make the last change not to have been; `patch` is what was patched before it."""
+        self.wiring.undo(changed)
+        self._follow(changed.added, changed.removed)
+        self.patch = patch
 
     def owners(self, host: str, bridge: str) -> Iterator[Owner]:
         """Whoever has flows on a bridge, whatever ports it has."""
@@ -67,20 +68,16 @@ class Panel:
         for owned in self._owned.get((host, bridge), {}).values():
             yield from owned
 
-    def cables(self) -> Iterator[Cable]:
-        for host, bridge in self._owned:
-            yield from self.on(host, bridge)
+    def cables(self) -> Iterable[Cable]:
+        return self.wiring.cables.values()
 
     def at(self, ref: PortRef) -> Collection[Cable]:
         """The wires that end at a port, or are copied there."""
-        return self._at.get(ref, {}).values()
+        copied = self._copied.get(ref)
+        return (*self.wiring.at(ref), *copied.values()) if copied else self.wiring.at(ref)
 
     def owners_at(self, ref: PortRef) -> Iterator[Owner]:
-        return (cookie_of(name) for name in self._at.get(ref, ()))
-
-    def wired(self) -> Collection[PortRef]:
-        """Every port in which a wire ends, or that gets the copy of one."""
-        return self._at.keys()
+        return (cookie_of(cable.name) for cable in self.at(ref))
 
     def bridge(self, host: str, name: str) -> str | None:
         """What ports without a wire get on a bridge: «drop», «normal», or «keep» for what others' flows give them.
@@ -103,6 +100,31 @@ class Panel:
         if said is None:
             return "keep", f"bridge {bridge}"
         return said, f"{self.loaded.where(('hosts', host, 'bridges', bridge))} bridge {bridge}"
+
+    def _follow(self, removed: Iterable[Cable], added: Iterable[Cable]) -> None:
+        for cable in removed:
+            self._take(cable)
+        for cable in added:
+            self._put(cable)
+
+    def _put(self, cable: Cable) -> None:
+        owned = self._owned.setdefault(place(cable), {})
+        cookie = cookie_of(cable.name)
+        there = owned.get(cookie)
+        owned[cookie] = (*there, cable) if there else (cable,)
+        for ref in cable.monitors:
+            self._copied.setdefault(ref, {})[cable.name] = cable
+
+    def _take(self, cable: Cable) -> None:
+        owned = self._owned[place(cable)]
+        cookie = cookie_of(cable.name)
+        rest = tuple(each for each in owned[cookie] if each.name != cable.name)
+        if rest:
+            owned[cookie] = rest
+        else:
+            del owned[cookie]
+        for ref in cable.monitors:
+            del self._copied[ref][cable.name]
 
 
 def place(cable: Cable) -> Place:

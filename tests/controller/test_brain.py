@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows, Unwatch, Wake, Watch
 from netctl.controller.events import (
     FlowsUnread,
     HostLost,
@@ -36,8 +38,8 @@ def world() -> World:
     return World()
 
 
-def kinds(commands: list[object]) -> list[str]:
-    return [type(command).__name__ for command in commands if not isinstance(command, Log)]
+def kinds(commands: Sequence[object]) -> list[str]:
+    return [type(command).__name__ for command in commands if not isinstance(command, Log | Wake)]
 
 
 def test_a_policy_becomes_a_wire(world: World) -> None:
@@ -116,9 +118,9 @@ def test_a_wire_waits_for_a_device_that_is_missing(world: World) -> None:
 
 def test_a_wire_without_carrier_is_down_and_its_flows_stay(world: World) -> None:
     world.policy(POLICY)
-    assert kinds(world.carrier("a", False)) == []
+    assert kinds(world.carrier("a", False)) == ["SetPorts"]
     seen = world.snapshot()
-    assert (seen.wires[0].state, seen.wires[0].why) == ("down", "no carrier at a")
+    assert (seen.wires[0].state, seen.wires[0].why) == ("down", "a has no carrier, so b was taken down")
     assert seen.converged
 
 

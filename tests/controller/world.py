@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import yaml
 
 from netctl.controller.brain import Brain
-from netctl.controller.commands import ApplyFlows, ApplyRows, Command, Log, ReadFlows, Unwatch, Watch
+from netctl.controller.commands import (
+    Answer,
+    ApplyFlows,
+    ApplyRows,
+    Command,
+    Log,
+    ReadFlows,
+    SavePatch,
+    SetPorts,
+    Unwatch,
+    Wake,
+    Watch,
+)
 from netctl.controller.events import (
     Event,
     FlowsChanged,
     FlowsRead,
     HostSeen,
+    PatchAsked,
+    PatchSaved,
     PolicyRead,
     PortSeen,
+    PortsSet,
     RowsApplied,
     SwitchUp,
     Tick,
 )
+from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot, SwitchPort
 from netctl.controller.view import snapshot
 from netctl.desired.flow import Flow
 from netctl.desired.row import Bridge, BridgeState, Observed, Port, PortState, Row
 from netctl.plan import Found, Key
-from netctl.policy import loads
+from netctl.policy import Patch, Wire, loads
 
 TARGET = "tcp:127.0.0.1:6653"
 
@@ -33,14 +51,22 @@ class World:
     """Open vSwitch on one host: its rows, its switches, what it refuses."""
 
     host: str = "hv1"
-    brain: Brain = field(default_factory=lambda: Brain("flows"))
+    brain: Brain = field(default_factory=lambda: Brain("flows", "flows/patched.yaml"))
     rows: dict[Key, Found[Row]] = field(default_factory=dict)
     flows: dict[int, dict[Key, Found[Flow]]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     """Devices that do not exist: their ports get no number."""
+    unplugged: set[str] = field(default_factory=set)
+    """Ports without carrier."""
+    held: set[str] = field(default_factory=set)
+    """Ports that are administratively down."""
     refuse_rows: str = ""
     refuse_flows: tuple[str, ...] = ()
+    refuse_save: str = ""
+    saved: Patch = field(default_factory=Patch)
+    """What is patched at run time, as it was written last."""
+    answers: dict[int, Outcome] = field(default_factory=dict)
     forgetful: bool = False
     """The switch takes changes and keeps nothing."""
     heard: list[Command] = field(default_factory=list)
@@ -54,10 +80,14 @@ class World:
 
     def ports(self, bridge: str) -> tuple[SwitchPort, ...]:
         return tuple(
-            SwitchPort(self.numbers[f.item.name], f.item.name, "02:00:00:00:00:01", True)
+            self.port(f.item.name)
             for f in self.rows.values()
             if isinstance(f.item, Port) and f.item.bridge == bridge and f.item.name in self.numbers
         )
+
+    def port(self, name: str) -> SwitchPort:
+        link = name not in self.unplugged | self.held
+        return SwitchPort(self.numbers[name], name, "02:00:00:00:00:01", link, name in self.held)
 
     def observed(self) -> Observed:
         ports = [f.item for f in self.rows.values() if isinstance(f.item, Port)]
@@ -76,6 +106,25 @@ class World:
 
     def policy(self, text: str) -> list[Command]:
         return self.play([PolicyRead(loads(text, "lab.yaml"), self.now)])
+
+    @staticmethod
+    def wire(said: str) -> Wire:
+        return Wire.model_validate(yaml.safe_load(said))
+
+    def connect(self, bridge: str) -> list[Command]:
+        return self.play([SwitchUp(self.dpid(bridge), self.ports(bridge))])
+
+    def patch(
+        self, *put: str, remove: tuple[str, ...] = (), dry_run: bool = False, rest: float = 0.0
+    ) -> Outcome | None:
+        """Ask for wires, each as the policy language has it; what becomes of it, after `rest` seconds at the most."""
+        ask = len(self.answers) + 1
+        change = Change(tuple(map(self.wire, put)), remove, dry_run)
+        self.play([PatchAsked(ask, change)])
+        end = self.now + rest
+        while ask not in self.answers and self.now < end:
+            self.tick()
+        return self.answers.get(ask)
 
     def tick(self, seconds: float = 1.0) -> list[Command]:
         self.now += seconds
@@ -105,8 +154,28 @@ class World:
             return [FlowsRead(command.dpid, asked, command.cookies)]
         if isinstance(command, ApplyFlows):
             return [self.apply_flows(command)]
-        assert isinstance(command, Log | Unwatch)
+        if isinstance(command, SetPorts):
+            return self.set_ports(command)
+        if isinstance(command, SavePatch):
+            if not self.refuse_save:
+                self.saved = command.patch
+            return [PatchSaved(command.ask, f"digest of {command.patch.text()}", self.refuse_save)]
+        if isinstance(command, Answer):
+            self.answers[command.ask] = command.outcome
+            return []
+        assert isinstance(command, Log | Unwatch | Wake)
         return []
+
+    def set_ports(self, command: SetPorts) -> list[Event]:
+        """A port whose link does not change by it is not told of."""
+        names = {number: name for name, number in self.numbers.items()}
+        events: list[Event] = []
+        for number, _, down in command.changes:
+            before = self.port(names[number])
+            (self.held.add if down else self.held.discard)(names[number])
+            if self.port(names[number]).link != before.link:
+                events.append(PortSeen(command.dpid, self.port(names[number])))
+        return [*events, PortsSet(command.dpid, command.changes)]
 
     def apply_rows(self, command: ApplyRows) -> list[Event]:
         if self.refuse_rows:
@@ -163,6 +232,15 @@ class World:
         return self.play([PortSeen(self.dpid(bridge), port), HostSeen(self.host, self.observed(), TARGET)])
 
     def carrier(self, device: str, up: bool) -> list[Command]:
+        """Something is plugged into a port, or nothing is any more."""
+        (self.unplugged.discard if up else self.unplugged.add)(device)
+        return self.tell(device)
+
+    def hold(self, device: str, down: bool) -> list[Command]:
+        """Somebody takes a port down, or raises it."""
+        (self.held.add if down else self.held.discard)(device)
+        return self.tell(device)
+
+    def tell(self, device: str) -> list[Command]:
         bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
-        port = next(port for port in self.ports(bridge) if port.name == device)
-        return self.play([PortSeen(self.dpid(bridge), replace(port, link=up))])
+        return self.play([PortSeen(self.dpid(bridge), self.port(device))])
