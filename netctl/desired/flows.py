@@ -1,8 +1,8 @@
 """Policy -> the flows of one bridge.
 
 A wire is two flows, one for each direction, that look at nothing but the port a frame came in by, and its VLAN
-where the wire ends in one: LLDP, STP, tags and all pass as they are. Ports without a wire fall to the bottom of
-the table.
+where the wire ends in one: LLDP, STP, tags and all pass as they are. A wire whose LLDP the controller hears has
+four more (netctl.desired.observe). Ports without a wire fall to the bottom of the table.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 from zlib import crc32
 
 from netctl.desired.flow import COOKIE, IN_PORT, NORMAL, Action, Clone, Flow, Match, Output, PopVlan, PushVlan, SetVlan
+from netctl.desired.observe import observing
 from netctl.desired.row import ISOLATED
 from netctl.plan import Wanted
 from netctl.policy import Cable
@@ -53,10 +54,11 @@ def wire_flows(bridge: str, cable: Cable, cookie: int, numbers: Mapping[str, int
     one, other = cable.vlans
     there = crossing(one, other, IN_PORT if first == second else second, copies)
     back = crossing(other, one, IN_PORT if first == second else first, copies)
-    return (
+    flows = (
         Flow(bridge, WIRE_PRIORITY, Match(first, one), there, cookie),
         Flow(bridge, WIRE_PRIORITY, Match(second, other), back, cookie),
     )
+    return (*flows, *observing(flows[0]), *observing(flows[1])) if cable.observe else flows
 
 
 def rest_flow(bridge: str, number: int, port: str, wires: Iterable[Cable]) -> list[Wanted[Flow]]:

@@ -6,7 +6,7 @@ A meter modification cannot be part of a bundle: Open vSwitch answers «bundle f
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netctl.desired.meter import Kind, Meter, ours
 from netctl.openflow.frame import METER_MOD, MULTIPART_REQUEST, DecodeError, message
@@ -56,6 +56,13 @@ def mod(step: Step[Meter], xid: int) -> bytes:
     flags = _FLAGS[meter.kind] | _STATS | (_BURST if meter.burst else 0)
     head = _MOD.pack(ADD if step.before is None else MODIFY, flags, meter.number)
     return message(METER_MOD, xid, head + _BAND.pack(_DROP, _BAND.size, meter.rate, meter.burst))
+
+
+def ensure(meters: Iterable[Meter], xid: int) -> bytes:
+    """Make these meters be there, and be so, whether they are or not; the switch refuses one message of two."""
+    return b"".join(
+        mod(Step("change", "", meter, meter), xid) + mod(Step("add", "", None, meter), xid) for meter in meters
+    )
 
 
 def _meters(body: bytes, bridge: str) -> Iterator[Meter]:

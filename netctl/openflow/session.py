@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from netctl.desired import observe
 from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
-from netctl.openflow import bundle, error, flowmod, stats
+from netctl.openflow import bundle, error, flowmod, meter, stats
 from netctl.openflow.bundle import Control
 from netctl.openflow.frame import (
     BARRIER_REPLY,
@@ -116,12 +117,13 @@ class Exchange:
         where the plan asks for something that netctl does not write.
         """
         self._now = now = _Change(plan.steps, self._next(_Change.ids(plan.steps)))
+        limits = meter.ensure(observe.limits(step.after for step in plan.steps), XID)
         if self.bundles is False:
-            return self._plain(now)
+            return chain([limits], self._plain(now)) if limits else self._plain(now)
         self._bundle += 1
         now.bundle, now.due = self._bundle, now.opening
         opening = bundle.control(Control.OPEN_REQUEST, now.bundle, now.opening)
-        return chain([opening], self._fill(now) if self.bundles else ())
+        return chain([limits + opening], self._fill(now) if self.bundles else ())
 
     def feed(self, message: bytes) -> list[Result]:
         """Take a message of the switch's. What answers nothing of ours is passed over. Never raises."""

@@ -1,0 +1,55 @@
+"""How the controller hears the LLDP of a wire (`observe: lldp`).
+
+The frame itself crosses as ever: above the flow that takes all that enters at an end of the wire, one with the same
+actions takes LLDP, and sends it on to a later table. There it goes through a meter of the port's own, and to the
+controller: what is too much is dropped there, and of the copy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netctl.desired import meter
+from netctl.desired.flow import LLDP, Clone, Flow, GotoTable, Metered, PopVlan, PushVlan, SetVlan, ToController
+from netctl.desired.meter import Meter
+
+ABOVE = 10
+"""By how much the priority is above that of the wire's flow."""
+
+PUNT_TABLE = 250
+"""Where frames go on that the controller gets a copy of."""
+
+PUNT_LENGTH = 1600
+"""Octets of a frame that the controller gets: no LLDP frame is longer, in two tags."""
+
+PUNT_RATE = 10
+"""Frames of a port that the controller gets in a second: a neighbour sends one in a second at most, save five at
+once (IEEE 802.1AB-2016, 9.2.5.17)."""
+
+PUNT_BURST = 40
+
+
+def observing(wire: Flow) -> tuple[Flow, Flow]:
+    """What a flow of a wire needs beside it. It must match a port."""
+    into = wire.match.in_port
+    assert into is not None
+    priority = wire.priority + ABOVE
+    match = wire.match._replace(eth_type=LLDP)
+    heard = (Metered(meter.FIRST + into), ToController(PUNT_LENGTH))
+    actions = wire.actions
+    if any(isinstance(each, PushVlan | PopVlan | SetVlan) for each in actions):
+        actions = (Clone(actions),)  # type: ignore[arg-type]
+    return (
+        Flow(wire.bridge, priority, match, (*actions, GotoTable(PUNT_TABLE)), wire.cookie),
+        Flow(wire.bridge, priority, match, heard, wire.cookie, PUNT_TABLE),
+    )
+
+
+def limits(flows: Iterable[Flow | None]) -> tuple[Meter, ...]:
+    """The meters that flows go through, each once: they have to be there before."""
+    numbers = {
+        flow.actions[0].meter: flow.bridge
+        for flow in flows
+        if flow is not None and flow.table == PUNT_TABLE and flow.actions and isinstance(flow.actions[0], Metered)
+    }
+    return tuple(Meter(bridge, number, PUNT_RATE, PUNT_BURST) for number, bridge in numbers.items())
