@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
 from netctl.api import models
+from netctl.api.body import LISTED
 from netctl.api.problem import ProblemError, unknown
 from netctl.api.route import Call, Reply
 from netctl.controller.patching import Change, Outcome
@@ -129,15 +130,14 @@ def save_scene(call: Call) -> object:
         plain_name(name)
     except ValueError as error:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the path: {error}") from None
-    wires: list[Wire] = list(call.board.wires().values()) if call.body is None else call.body
+    wires: Collection[Wire] = call.board.wires().values() if call.body is None else call.body
     new = name not in _kept(call.scenes.list)
     try:
         call.scenes.save(name, wires)
     except OSError as error:
         raise ProblemError(
             HTTPStatus.INSUFFICIENT_STORAGE,
-            f"the scene «{name}» cannot be written: {_reason(error)}. "
-            "Let the controller write to the policy's directory",
+            f"{_reason(error)}; let the controller write to the policy's directory",
         ) from None
     return Reply(HTTPStatus.CREATED if new else HTTPStatus.OK, models.Saved(name=name, wires=len(wires), new=new))
 
@@ -187,9 +187,11 @@ def _kept(act: Callable[[], T]) -> T:
             HTTPStatus.SERVICE_UNAVAILABLE, f"the scenes' directory cannot be used: {_reason(error)}"
         ) from None
     except ValueError as error:
-        raise ProblemError(HTTPStatus.CONFLICT, f"the scene that is kept is wrong: {error}") from None
+        why = [str(each) for each in getattr(error, "problems", ())]
+        raise ProblemError(HTTPStatus.CONFLICT, f"the scene that is kept is wrong: {error}", why=why[:LISTED]) from None
 
 
 def _reason(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
+    if type(error).__str__ is not OSError.__str__:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

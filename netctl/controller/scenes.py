@@ -11,7 +11,7 @@ from netctl.policy import Wire
 
 
 class Scenes(Protocol):
-    """Where scenes are kept."""
+    """Where scenes are kept: `netctl.policy.scene.Scenes`, in files."""
 
     def list(self) -> Sequence[str]:
         """The names of all scenes, in order."""
@@ -62,7 +62,8 @@ def same(now: Wire, said: Wire) -> bool:
         here.vlan == there.vlan and _means(there.port, here.port)
         for here, there in zip(now.ends, said.ends, strict=True)
     )
-    return named and said.model_copy(update={"ends": now.ends}) == now
+    follow = (now.carrier == "ignore") == (said.carrier == "ignore")
+    return named and follow and said.model_copy(update={"ends": now.ends, "carrier": now.carrier}) == now
 
 
 def _means(spec: str, full: str) -> bool:

@@ -7,6 +7,7 @@ import json
 import statistics
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from netctl.api.routes import ROUTES
 from netctl.api.wsgi import application
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot
-from netctl.policy import Wire
+from netctl.policy import Wire, durable
+from netctl.policy.scene import Scenes
 from netctl.token import TokenError
 from tests.api.board import FILE, Board, Shelf
 from tests.api.test_openapi import check
@@ -31,9 +33,9 @@ FIRST = "vm1-eth1--vm2-eth1"
 class Panel:
     """A client of a controller with a board and a shelf, whose every answer is held against the description."""
 
-    def __init__(self, board: Board | None = None) -> None:
-        self.board = board or Board()
-        self.shelf = Shelf()
+    def __init__(self, shelf: Any = None) -> None:
+        self.board = Board()
+        self.shelf = shelf or Shelf()
         self.client = Client(
             application(unread, engine="", patchboard=self.board, scenes=self.shelf, token=lambda: TOKEN)
         )
@@ -512,7 +514,7 @@ def test_what_is_wrong_with_a_scene_is_told_with_its_place(panel: Panel, body: A
 @pytest.mark.parametrize(
     ("error", "method", "path", "status"),
     [
-        (PermissionError(13, "Permission denied", "/x"), "PUT", "/api/v1/scenes/day", 507),
+        (durable.NotWritten(28, "no room", "/x"), "PUT", "/api/v1/scenes/day", 507),
         (PermissionError(13, "Permission denied", "/x"), "GET", "/api/v1/scenes/day", 503),
         (FileNotFoundError(2, "gone"), "DELETE", "/api/v1/scenes/day", 404),
         (ValueError("day.yaml:3:1: this is not YAML"), "POST", "/api/v1/scenes/day/load", 409),
@@ -522,9 +524,38 @@ def test_what_is_wrong_with_a_scene_is_told_with_its_place(panel: Panel, body: A
 def test_a_shelf_that_cannot_be_used(panel: Panel, error: Exception, method: str, path: str, status: int) -> None:
     panel.ask("PUT", "/api/v1/scenes/day")
     panel.shelf.fails = error
-    assert (error.strerror if isinstance(error, OSError) and status != 404 else "") or "" in (
-        panel.refused(status, method, path)["detail"]
-    )
+    detail = panel.refused(status, method, path)["detail"]
+    assert status == 404 or (error.strerror if isinstance(error, OSError) else str(error)) in detail
+    assert "/x" in detail or not isinstance(error, OSError) or error.filename is None
+
+
+def test_scenes_in_files(tmp_path: Path) -> None:
+    panel = Panel(shelf=Scenes(tmp_path))
+    ends = [{"port": "vm3-eth1", "vlan": 100}, {"port": "vm4-eth1", "vlan": 200}]
+    panel.ask("PUT", "/api/v1/wires/a%23b", {"ends": ends, "carrier": "ignore"})
+    assert panel.ask("PUT", "/api/v1/scenes/day").json == {"name": "day", "wires": 2, "new": True}
+    assert panel.ask("GET", "/api/v1/scenes").json == [{"name": "day"}]
+    same = panel.ask("GET", "/api/v1/scenes/day/diff").json
+    assert same
+    assert same["same"]
+    panel.ask("POST", "/api/v1/wires", {"remove": [FIRST, "a#b"]})
+    assert panel.ask("POST", "/api/v1/scenes/day/load").status_code == 200
+    assert set(panel.board.wires()) == {FIRST, "a#b"}
+    (tmp_path / "scenes" / "day.yaml").write_text("version: 1\nwires:\n  - [a, 5]\n  - [b]\n")
+    wrong = panel.ask("POST", "/api/v1/scenes/day/load")
+    assert wrong.status_code == 409
+    assert wrong.json
+    assert [each.partition("day.yaml:")[2][:2] for each in wrong.json["why"]] == ["3:", "4:"]
+    assert panel.ask("GET", "/api/v1/scenes/dya").status_code == 404
+    assert panel.ask("DELETE", "/api/v1/scenes/day").status_code == 200
+    assert panel.ask("GET", "/api/v1/scenes").json == []
+
+
+def test_a_follower_is_a_follower_whether_that_is_said_or_not(panel: Panel) -> None:
+    panel.ask("PUT", "/api/v1/scenes/day", {"wires": [{"ends": ["vm1-eth1", "vm2-eth1"], "carrier": "follow"}]})
+    found = panel.ask("GET", "/api/v1/scenes/day/diff").json
+    assert found
+    assert found["same"]
 
 
 # All of it
