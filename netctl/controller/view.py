@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_interface
 from typing import Literal
 
 from netctl.controller.brain import Brain, HostState, SwitchState
+from netctl.controller.carrier import light_of
 from netctl.controller.planning import Panel, place
 from netctl.controller.snapshot import (
     BridgeView,
@@ -19,6 +21,7 @@ from netctl.controller.snapshot import (
     WireEnd,
     WireView,
 )
+from netctl.desired.carrier import Light
 from netctl.desired.flows import cookie_of
 from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
@@ -167,7 +170,8 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Wir
         here = live.get(place(cable))
         table = here[1].table if here else None
         installed = table is not None and table.installed(cookie_of(cable.name))
-        state, why = _wire_state(cable, here is not None, installed, ports)
+        told = here[1].carrier.ports if here else {}
+        state, why = _wire_state(cable, here is not None, installed, ports, told)
         ends = tuple(
             WireEnd(end.host, end.bridge, end.port, vlan) for end, vlan in zip(cable.ends, cable.vlans, strict=True)
         )
@@ -176,7 +180,7 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Wir
 
 
 def _wire_state(
-    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView]
+    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView], told: Mapping[str, SwitchPort]
 ) -> tuple[Literal["up", "down", "waiting"], str]:
     if not live:
         return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
@@ -185,9 +189,13 @@ def _wire_state(
         return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
     if not installed:
         return "waiting", "its flows are not in yet"
-    dark = [end.port for end in cable.ends if not ports[end].up]
-    if dark:
-        return "down", f"no carrier at {' and '.join(dark)}"
+    lights = {end.port: light_of(told.get(end.port)) for end in cable.ends}
+    dark = " and ".join(name for name, light in lights.items() if light is Light.DARK)
+    held = " and ".join(name for name, light in lights.items() if light is Light.HELD)
+    if dark and held and cable.follow:
+        return "down", f"{dark} has no carrier, so {held} was taken down"
+    if dark or held:
+        return "down", "; ".join(filter(None, (dark and f"no carrier at {dark}", held and f"{held} is held down")))
     return "up", ""
 
 

@@ -78,14 +78,14 @@ def wanted_down(ref: PortRef, cables: Iterable[Cable], see: See) -> bool | None:
 
     It is when no far end of its wires has carrier. Where it has none itself there is nothing to pass on, and a port
     that is held down does not count as one without: of two that are held down both are raised, to see. A port stays
-    up that monitors, that ends a wire which ignores carrier, or whose wire ends on another bridge.
+    up that also ends a wire which ignores carrier, or one that ends on another bridge.
     """
     cables = list(cables)
     far = dict(far_ends(ref, cables))
     if not far:
         return None
-    stays = any(not cable.follow or ref in cable.monitors for cable in cables)
-    if stays or any((each.host, each.bridge) != (ref.host, ref.bridge) for each in far):
+    here = all((each.host, each.bridge) == (ref.host, ref.bridge) for each in far)
+    if not (here and all(cable.follow for cable in cables)):
         return False
     seen = set()
     for each in far:

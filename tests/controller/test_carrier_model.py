@@ -4,7 +4,7 @@ and then every guest has carrier exactly where a cable would give it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +55,7 @@ class World:
         carrier = Carrier()
         for name, value in vars(self.carrier).items():
             carrier.__dict__[name] = value.copy() if value is not None else None
-        carrier._asked = {name: type(ask)(ask.down, ask.at, ask.tries, ask.error) for name, ask in carrier._asked.items()}
+        carrier._asked = {name: replace(ask) for name, ask in carrier._asked.items()}
         ports = {name: Port(each.guest, each.held, each.there, each.told) for name, each in self.ports.items()}
         return World(self.wires, ports, self.now, carrier, self.to_switch, self.to_controller, self.mods)
 
@@ -184,54 +184,46 @@ class World:
         )
 
 
-def explore(start: World, events: int) -> tuple[int, int]:
-    """Every state that can be reached; how many, and the most changes after any event until it rests.
+class Explorer:
+    """Follows every way that things can go, depth first."""
 
-    AssertionError where a resting state is wrong, or where a state can come again without an event: it would flap.
-    """
-    known: set[tuple[object, ...]] = set()
-    frontier = [start]
-    total = most = 0
-    for _ in range(events + 1):
-        found: list[World] = []
-        onward: set[tuple[object, ...]] = set()
-        path: list[tuple[object, ...]] = []
-        on_path: set[tuple[object, ...]] = set()
-        for begin in frontier:
-            stack: list[tuple[World, Iterator[World]]] = []
+    def __init__(self) -> None:
+        self.known: set[tuple[object, int]] = set()
+        self.most = 0
+        """Changes after any event until it rests."""
 
-            def enter(world: World) -> None:
-                nonlocal most, total
-                state = world.state()
-                assert state not in on_path, "it never rests"
-                if (state, world.mods) in known:
-                    return
-                known.add((state, world.mods))
-                total += 1
-                most = max(most, world.mods)
-                nexts = list(world.inner())
-                if not nexts:
-                    later = world.later()
-                    nexts = [later] if later is not None else []
-                if not nexts:
-                    assert world.right(), world
-                if state not in onward:
-                    onward.add(state)
-                    found.append(world)
-                path.append(state)
-                on_path.add(state)
-                stack.append((world, iter(nexts)))
+    def explore(self, start: World, events: int) -> None:
+        """Raises AssertionError where a resting state is wrong, or where a state can come again without an event."""
+        frontier = [start]
+        for _ in range(events + 1):
+            found: dict[object, World] = {}
+            for each in frontier:
+                self.follow(each, found)
+            frontier = [after for world in found.values() for after in world.outer()]
 
-            enter(begin)
-            while stack:
-                following = next(stack[-1][1], None)
-                if following is None:
-                    stack.pop()
-                    on_path.discard(path.pop())
-                else:
-                    enter(following)
-        frontier = [after for world in found for after in world.outer()]
-    return total, most
+    def follow(self, start: World, found: dict[object, World]) -> None:
+        path: list[object] = []
+        todo: list[tuple[World | None, object]] = [(start, None)]
+        while todo:
+            world, state = todo.pop()
+            if world is None:
+                path.remove(state)
+                continue
+            state = world.state()
+            assert state not in path, "it never rests"
+            if (state, world.mods) in self.known:
+                continue
+            self.known.add((state, world.mods))
+            self.most = max(self.most, world.mods)
+            found.setdefault(state, world)
+            path.append(state)
+            todo.append((None, state))
+            nexts = list(world.inner())
+            if not nexts:
+                later = world.later()
+                assert later is not None or world.right(), world
+                nexts = [later] if later is not None else []
+            todo += [(each, None) for each in nexts]
 
 
 def world(text: str, guests: str) -> World:
@@ -257,9 +249,10 @@ def world(text: str, guests: str) -> World:
 )
 def test_every_order_of_events_comes_to_rest(wires: str, guests: str, events: int) -> None:
     start = world(wires, guests)
-    states, most = explore(start, events)
-    assert states > 50
-    assert most <= 2 * len(start.ports) + 1
+    explorer = Explorer()
+    explorer.explore(start, events)
+    assert len(explorer.known) > 50
+    assert 0 < explorer.most <= 2 * len(start.ports) + 1
 
 
 @settings(max_examples=200, deadline=None)
