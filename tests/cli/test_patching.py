@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -20,6 +23,7 @@ from netctl.controller.patching import Outcome
 from netctl.controller.snapshot import Snapshot
 from netctl.token import ensure
 from tests.api.board import FILE, Board, Shelf
+from tests.e2e.box import ROOT
 
 FIRST = "vm1-eth1--vm2-eth1"
 NOBODY = "http://127.0.0.1:9"
@@ -287,3 +291,16 @@ def test_help_lists_all_of_it() -> None:
     said = CliRunner().invoke(cli, ["wire", "--help"]).stdout
     assert [word for word in ("add", "rm", "check") if f"  {word}" not in said] == []
     assert "scene" in CliRunner().invoke(cli, ["--help"]).stdout
+
+
+PAGE = (ROOT / "docs" / "wires.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^netctl (?:wire|scene) .*$", PAGE, re.MULTILINE))
+def test_what_the_page_shows_can_be_typed(line: str) -> None:
+    _, group, name, *rest = shlex.split(line)
+    above = cli.get_command(click.Context(cli), group)
+    assert isinstance(above, click.Group)
+    command = above.get_command(click.Context(above), name)
+    assert command is not None
+    command.make_context(name, rest)
