@@ -63,10 +63,11 @@ def engines(path: Path, flows: list[Flow]) -> None:
             fields = {"in_port": flow.match.in_port, "vlan_vid": flow.match.vlan and flow.match.vlan | 0x1000}
             match = parser.OFPMatch(**{key: value for key, value in fields.items() if value is not None})
             actions = [
-                parser.OFPActionSetField(vlan_vid=each.vlan | 0x1000)
-                if isinstance(each, SetVlan)
-                else parser.OFPActionOutput(each.port)
+                parser.OFPActionOutput(each.port)
+                if isinstance(each, Output)
+                else parser.OFPActionSetField(vlan_vid=each.vlan | 0x1000)
                 for each in flow.actions
+                if isinstance(each, Output | SetVlan)
             ]
             message = parser.OFPFlowMod(
                 datapath,
