@@ -327,8 +327,8 @@ class Draft:
         name = self._wiring._name(slot)
         if not isinstance(slot, str):
             return name, self._stage.where(_end_path(slot))
-        cable = self.cables.get(name) or self._wiring._cables[name]
-        return name, cable.said
+        said = self._names.get(name)
+        return name, said if isinstance(said, str) else self._wiring._cables[name].said
 
     def adopt(self) -> None:
         """Make these wires the wiring's. Those that are gone were taken out."""
