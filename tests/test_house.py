@@ -14,19 +14,20 @@ PACKAGE = Path(netctl.__file__).parent
 MAY_USE: dict[str, set[str]] = {
     "policy": set(),
     "plan": set(),
+    "path": set(),
     "desired": {"policy", "plan"},
     "topology": {"policy"},
     "controller": {"policy", "plan", "desired", "topology"},
-    "openflow": {"plan", "desired", "controller", "vswitch"},
+    "openflow": {"plan", "path", "desired", "controller", "vswitch"},
     "ovsdb": {"plan", "desired", "vswitch"},
-    "kernel": {"plan", "desired", "rundir"},
-    "probe": {"policy", "desired", "rundir"},
+    "kernel": {"plan", "path", "desired", "rundir"},
+    "probe": {"policy", "path", "desired", "rundir"},
     "agent": {"policy", "plan", "desired", "controller", "openflow", "kernel", "ovsdb", "rundir"},
     "api": {"policy", "controller", "topology", "token"},
 }
 """What a room imports beside itself. app, manager and cli reach everything."""
 
-PURE = ("policy", "plan", "desired", "topology", "controller")
+PURE = ("policy", "plan", "path", "desired", "topology", "controller")
 WORLD = {"socket", "time", "subprocess", "select", "threading", "asyncio"} | {
     *("eventlet", "ovs", "pyroute2", "ryu", "os_ken"),
 }

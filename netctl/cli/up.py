@@ -214,7 +214,7 @@ class Up:
         assert self.panel.loaded.policy is not None
         checked = check_wires(self.panel.loaded.policy, self.host, patience=5.0)
         show(self.console, checked)
-        return all(each.crossed for each in checked)
+        return all(each.good for each in checked)
 
     def _stay(self, guests: list[subprocess.Popen[bytes]]) -> None:
         while True:

@@ -143,6 +143,21 @@ class Rtnl:
                 return None
             raise
 
+    def described(self, name: str = "") -> list[bytes]:
+        """The bodies of the RTM_NEWLINK messages, with statistics, that describe the device called `name` or, without a
+        name, all of the namespace; none where there is none."""
+        if not name:
+            return self._dump(_ALL_LINKS_COUNTED)
+        message = ifinfmsg()
+        message["attrs"] = [("IFLA_IFNAME", name)]
+        try:
+            self._send(packed(message, RTM_GETLINK, NLM_F_ACK))
+            return list(self._answers())
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return []
+            raise
+
     def addresses(self) -> list[Address]:
         """All addresses of the namespace."""
         return [read_address(body) for body in self._dump(_ALL_ADDRESSES)]
@@ -293,4 +308,5 @@ def change_link(index: int, up: bool | None = None, **attrs: Any) -> ifinfmsg:
 
 
 _ALL_LINKS = packed(change_link(0, ext_mask=RTEXT_FILTER_SKIP_STATS), RTM_GETLINK, NLM_F_DUMP)
+_ALL_LINKS_COUNTED = packed(change_link(0), RTM_GETLINK, NLM_F_DUMP)
 _ALL_ADDRESSES = packed(ifaddrmsg(), RTM_GETADDR, NLM_F_DUMP)

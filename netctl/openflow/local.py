@@ -17,9 +17,11 @@ from typing import TypeVar
 from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import Flow
 from netctl.desired.meter import Meter
-from netctl.openflow import error, frame, meter, port
+from netctl.openflow import counters, error, frame, meter, port, stats
+from netctl.openflow.counters import Counted, MeterCount, PortSettings
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.session import Changed, Exchange, FlowsRead, Result, Send
+from netctl.path import Counters
 from netctl.plan import Found, Plan
 from netctl.vswitch import START, run_dir
 
@@ -78,6 +80,42 @@ class LocalSwitch:
             return None if more else ports
 
         return self._ask(port.request(frame.XID), frame.MULTIPART_REPLY, take)
+
+    def counted(self, cookie: int = 0, mask: int = 0) -> list[Counted]:
+        """The flows whose cookie is `cookie` where `mask` has a bit, with their counters."""
+        request = stats.request(frame.XID, cookie, mask)
+        return self._gather(request, lambda message: counters.flows(message, self.bridge))
+
+    def settings(self) -> list[PortSettings]:
+        """The bridge's ports with what is set for each."""
+        return self._gather(port.request(frame.XID), counters.settings)
+
+    def port_counters(self, number: int) -> Counters:
+        """What passed a port; nothing where there is none of that number."""
+
+        def take(message: bytes) -> tuple[list[Counters], bool]:
+            found, more = counters.ports(message)
+            return list(found.values()), more
+
+        try:
+            return next(iter(self._gather(counters.ports_request(frame.XID, number), take)), Counters())
+        except SwitchError:
+            return Counters()
+
+    def meters(self, meter: int) -> list[MeterCount]:
+        """A meter with its counters, alone in a list; raises SwitchError where there is none of that number."""
+        return self._gather(counters.meter_request(frame.XID, meter), counters.meters)
+
+    def _gather(self, request: bytes, take: Callable[[bytes], tuple[list[R], bool]]) -> list[R]:
+        """All that the parts of an answer hold."""
+        gathered: list[R] = []
+
+        def taken(message: bytes) -> list[R] | None:
+            found, more = take(message)
+            gathered.extend(found)
+            return None if more else gathered
+
+        return self._ask(request, frame.MULTIPART_REPLY, taken)
 
     def flows(self, ours_only: bool = False) -> list[Found[Flow]]:
         """The flows of every table; those with netctl's cookie only, if that is asked for."""

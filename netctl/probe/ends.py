@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from netctl.desired.flow import TPID
+from netctl.probe.frames import with_tag
 from netctl.probe.namespace import in_namespace
 
 ETH_P_ALL = 3
@@ -32,6 +33,15 @@ ANSWER = 2.0
 
 class NoEnd(Exception):
     """Frames cannot be put in there; the message says why, and what would help."""
+
+    testable = True
+    """Whether they could be if everything was as it should; false where that is for others to do."""
+
+
+class NotHere(NoEnd):
+    """Nobody on this machine can put frames in there."""
+
+    testable = False
 
 
 class End(ABC):
@@ -55,15 +65,30 @@ class End(ABC):
     def fileno(self) -> int:
         return self.link.fileno()
 
+    @property
+    def raw(self) -> End:
+        """The port that this is a part of, or all of."""
+        return self
+
+    def outside(self, frame: bytes) -> bytes:
+        """How a frame that is put in here looks on the port."""
+        return frame
+
+    def inside(self, frame: bytes) -> bytes | None:
+        """What comes out here of a frame that came out of the port; None for one that is not this end's."""
+        return frame
+
     def send(self, frame: bytes) -> str:
         """Put a frame in. Returns why it could not be, empty when it could."""
         try:
-            self.link.send(frame)
+            self.link.send(self.outside(frame))
         except BlockingIOError:
             return "the end's send queue is full"
         except OSError as error:
             if error.errno == errno.ENETDOWN:
                 return "the end is down"
+            if error.errno == errno.ENOBUFS:
+                return "what is behind the end refuses it"
             return error.strerror or str(error)
         return ""
 
@@ -136,17 +161,27 @@ class VlanEnd(End):
 
     def __init__(self, end: End, vlan: int) -> None:
         super().__init__(end.name, end.link, end.mac, end.mtu)
+        self.vlan = vlan
         self._end = end
-        self._vlan = vlan
 
-    def send(self, frame: bytes) -> str:
-        return self._end.send(frame[:12] + struct.pack("!HH", TPID, self._vlan) + frame[12:])
+    @property
+    def raw(self) -> End:
+        return self._end
+
+    def outside(self, frame: bytes) -> bytes:
+        return with_tag(frame, TPID, self.vlan)
+
+    def inside(self, frame: bytes) -> bytes | None:
+        tpid, tci = frame[12:14], int.from_bytes(frame[14:16], "big")
+        if tpid == TPID.to_bytes(2, "big") and tci & 0xFFF == self.vlan:
+            return frame[:12] + frame[16:]
+        return None
 
     def receive(self) -> bytes | None:
         while (frame := self._end.receive()) is not None:
-            tpid, tci = frame[12:14], int.from_bytes(frame[14:16], "big")
-            if tpid == TPID.to_bytes(2, "big") and tci & 0xFFF == self._vlan:
-                return frame[:12] + frame[16:]
+            within = self.inside(frame)
+            if within is not None:
+                return within
         return None
 
 
@@ -165,7 +200,7 @@ class PlayedEnd(End):
             raise NoEnd(f"{name}: speaking to the guest that netctl plays there needs root") from None
         except (OSError, ValueError):
             link.close()
-            raise NoEnd(f"{name}: {nobody(name)}") from None
+            raise nobody(name) from None
         if not hello["open"]:
             link.close()
             raise NoEnd(f"{name}: the guest that netctl plays waits for the tap; `netctl apply` makes it")
@@ -178,15 +213,17 @@ class PlayedEnd(End):
             return None
 
 
-def nobody(tap: str) -> str:
+def nobody(tap: str) -> NoEnd:
     """Why a tap that netctl does not play has no end for frames."""
     carrier = Path("/sys/class/net") / tap / "carrier"
     try:
         held = carrier.read_text().strip() == "1"
     except FileNotFoundError:
-        return "there is no such tap; `netctl apply` makes it"
+        return NoEnd(f"{tap}: there is no such tap; `netctl apply` makes it")
     except OSError:
-        return "the tap is down; `netctl apply` puts it up"
+        return NoEnd(f"{tap}: the tap is down; `netctl apply` puts it up")
     if held:
-        return "a guest that netctl does not play holds the tap, and only from inside it can frames be sent"
-    return "no guest holds the tap; `netctl up --play-guests` plays one"
+        return NotHere(
+            f"{tap}: a guest that netctl does not play holds the tap, and only from inside it can frames be sent"
+        )
+    return NoEnd(f"{tap}: no guest holds the tap; `netctl up --play-guests` plays one")

@@ -185,7 +185,12 @@ def test_every_frame_class_crosses_and_netctl_says_so(lab: Lab) -> None:
     checked = json.loads(done.stdout)
     rows = [row for each in checked for row in each["frames"]]
     assert len(checked) == 4
-    assert {row["outcome"] for row in rows if row["kind"] != "9000 bytes"} == {"crossed"}
+    outside = [row for row in rows if row["kind"] in ("untagged", "VLAN 2")]
+    assert {row["outcome"] for row in outside} == {"kept out"}
+    assert len(outside) == 2 * 7, "seven ends are VLANs"
+    inside = [row for row in rows if row not in outside]
+    assert {row["outcome"] for row in inside if row["kind"] != "9000 bytes"} == {"crossed"}
+    assert {row["outcome"] for row in inside if row["kind"] == "9000 bytes"} == {"not testable"}
     assert done.returncode == 0, done.stdout
 
 
