@@ -34,11 +34,13 @@ from netctl.controller.commands import (
     Wake,
     Watch,
 )
+from netctl.controller.crowd import Crowd
 from netctl.controller.events import (
     Event,
     FlowsChanged,
     FlowsRead,
     FlowsUnread,
+    Heard,
     HostLost,
     HostSeen,
     PatchAsked,
@@ -57,6 +59,7 @@ from netctl.controller.snapshot import Snapshot
 from netctl.desired.row import Row
 from netctl.openflow import engine, frame, port, session
 from netctl.openflow.frame import DecodeError
+from netctl.openflow.packet_in import packet_in
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import BadRemote, default_remote
 from netctl.plan import Plan
@@ -204,6 +207,7 @@ class Netctl(engine.App):
         self.published: Snapshot | None = None
         """What was last seen of the brain; None when something happened since."""
         self.queue = engine.hub.Queue()
+        self.crowd = Crowd()
         self.sessions: dict[int, Session] = {}
         self.watchers: dict[str, Watcher] = {}
         self.asks = itertools.count()
@@ -330,6 +334,20 @@ class Netctl(engine.App):
         gone = status.reason == "delete"
         self.queue.put(PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port))
 
+    @engine.set_ev_cls(engine.EventPacketIn, engine.MAIN)
+    def on_packet_in(self, event: Any) -> None:
+        current = self._session(event.msg.datapath)
+        if current is None:
+            return
+        try:
+            packet = packet_in(bytes(event.msg.buf))
+        except DecodeError as error:
+            LOG.warning("switch %016x sent %s", current.dpid, error)
+            return
+        lost = self.crowd.enter((current.dpid, packet.in_port))
+        if lost is not None:
+            self.queue.put(Heard(current.dpid, packet.in_port, packet.cookie, packet.data, time.time(), lost))
+
     def _session(self, switch: engine.Switch) -> Session | None:
         current = self.sessions.get(switch.id) if switch.id is not None else None
         return current if current is not None and current.switch is switch else None
@@ -362,6 +380,7 @@ class Netctl(engine.App):
             batch = [self.queue.get()]
             while not self.queue.empty():
                 batch.append(self.queue.get())
+            self.crowd.clear()
             self._step(batch)
 
     def _step(self, batch: list[Event]) -> None:

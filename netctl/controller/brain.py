@@ -29,6 +29,7 @@ from netctl.controller.events import (
     FlowsChanged,
     FlowsRead,
     FlowsUnread,
+    Heard,
     HostLost,
     HostSeen,
     PatchAsked,
@@ -42,6 +43,7 @@ from netctl.controller.events import (
     SwitchUp,
     Tick,
 )
+from netctl.controller.listening import Listening
 from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
 from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
@@ -53,7 +55,8 @@ from netctl.plan import Plan, Step
 from netctl.plan.delta import changes
 from netctl.plan.model import T
 from netctl.plan.text import line
-from netctl.policy import PortRef
+from netctl.policy import Cable, PortRef
+from netctl.topology.neighbours import Place
 
 CHECK_SECONDS = 10.0
 """How often the flows of a quiet switch are read, to find what somebody else removed."""
@@ -159,6 +162,7 @@ class Brain:
         """The policy in force."""
         self.hosts: dict[str, HostState] = {}
         self.switches: dict[int, SwitchState] = {}
+        self.listening = Listening()
         self.flow_changes = 0
         self.revision = 0
         self.now = 0.0
@@ -226,10 +230,28 @@ class Brain:
         """Whether the ports without a wire of a bridge are a learning switch."""
         return self.panel is not None and self.panel.bridge(*place) == "normal"
 
+    def listened(self, place: Place) -> tuple[PortRef, Cable] | None:
+        """The port where LLDP is heard, and on which wire; None where nobody listens."""
+        at, switch = self.place(place.dpid), self.switches.get(place.dpid)
+        port = switch.ports.get(place.port) if switch is not None else None
+        if at is None or port is None or self.panel is None:
+            return None
+        ref = PortRef(*at, port.name)
+        for cable in self.panel.owned(*at, place.cookie):
+            if cable.observe and ref in cable.ends:
+                return ref, cable
+        return None
+
+    def _named(self, place: Place) -> str | None:
+        found = self.listened(place)
+        return f"port {found[0]} of wire {found[1].name}" if found else None
+
     def _take(self, event: Event) -> list[Command]:
         if isinstance(event, Tick):
             self.now = event.now
-            return []
+            return self.listening.tick(self.now, self._named)
+        if isinstance(event, Heard):
+            return self.listening.hear(event, self.now, self._named)
         if isinstance(event, PolicyRead):
             return self._take_policy(event)
         if isinstance(event, HostSeen | HostLost | RowsApplied):
@@ -308,17 +330,17 @@ class Brain:
             return []
         if isinstance(event, SwitchDown):
             del self.switches[event.dpid]
-            return [Log("warning", f"switch {event.dpid:016x} is gone")]
+            return [Log("warning", f"switch {event.dpid:016x} is gone"), *self.listening.lose(event.dpid)]
         if isinstance(event, PortSeen):
             before = switch.ports.get(event.port.number)
             switch.ports[event.port.number] = event.port
             switch.moved |= before is None or before.name != event.port.name
             switch.carrier.seen(event.port, self.now)
-            return []
+            return [] if event.port.up else self.listening.lose(event.dpid, event.port.number)
         if isinstance(event, PortGone):
             switch.moved |= switch.ports.pop(event.number, None) is not None
             switch.carrier.gone(event.number)
-            return []
+            return self.listening.lose(event.dpid, event.number)
         if isinstance(event, PortsSet):
             news = switch.carrier.answered(event.changes, event.refused, self.now)
             return [Log("error", f"switch {event.dpid:016x}: {each}") for each in news]

@@ -78,6 +78,22 @@ class PortGone:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """A frame that a flow of netctl's copied to the controller."""
+
+    dpid: int
+    port: int
+    """By whose number it came in."""
+    cookie: int
+    """Of the flow, which tells the wire."""
+    frame: bytes
+    at: float
+    """When, in seconds since the epoch."""
+    lost: int = 0
+    """So many of the same port were dropped unseen since the last one."""
+
+
+@dataclass(frozen=True)
 class PortsSet:
     """A switch confirmed changes of its ports by a barrier."""
 
@@ -150,6 +166,7 @@ Event = (
     | PortSeen
     | PortGone
     | PortsSet
+    | Heard
     | FlowsRead
     | FlowsChanged
     | FlowsUnread

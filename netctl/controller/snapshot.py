@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from netctl.topology.announcement import Announcement
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -57,6 +59,20 @@ class BridgeView:
 
 
 @dataclass(frozen=True)
+class LldpCounts:
+    """What LLDP came in at a port since its switch connected."""
+
+    frames: int
+    malformed: int
+    refused: int
+    """Of neighbours that there was no room for."""
+    lost: int
+    """Dropped unseen, because there were too many."""
+    why: str
+    """What is wrong with the last malformed one; empty for none."""
+
+
+@dataclass(frozen=True)
 class PortView:
     host: str
     bridge: str
@@ -72,6 +88,26 @@ class PortView:
     """Whether netctl made the port on the bridge."""
     error: str | None = None
     """What Open vSwitch says is wrong with it, e.g. that the device is missing."""
+
+
+    lldp: LldpCounts | None = None
+    """None where nothing came in."""
+
+
+@dataclass(frozen=True)
+class NeighbourView:
+    """Who was heard by LLDP at a port, and all that it said."""
+
+    host: str
+    bridge: str
+    port: str
+    wire: str | None
+    """The wire that it was heard on; None on a port without one."""
+    since: float
+    """When it was first heard, seconds since the epoch."""
+    changed: float
+    """When it last said something else than before, seconds since the epoch."""
+    announced: Announcement
 
 
 @dataclass(frozen=True)
@@ -148,6 +184,7 @@ class Snapshot:
     wires: tuple[WireView, ...] = ()
     switches: tuple[SwitchView, ...] = ()
     stations: tuple[Station, ...] = ()
+    neighbours: tuple[NeighbourView, ...] = ()
     flow_changes: int = 0
     """Flow modifications sent since the start; a controller that comes back to a good switch sends none."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_interface
 from typing import Literal
 
@@ -12,6 +12,8 @@ from netctl.controller.planning import Panel, place
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
+    LldpCounts,
+    NeighbourView,
     PortView,
     Problem,
     Snapshot,
@@ -56,6 +58,7 @@ def snapshot(brain: Brain) -> Snapshot:
         wires=tuple(_wires(brain.panel, live, ports)),
         switches=switches,
         stations=tuple(_stations(brain.panel, live, ports)),
+        neighbours=tuple(_neighbours(brain)),
         flow_changes=brain.flow_changes,
     )
 
@@ -143,6 +146,7 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
     for (host_name, bridge), (_, switch) in live.items():
         for port in switch.ports.values():
             described[PortRef(host_name, bridge, port.name)] = port
+    counts = dict(_counts(brain))
     for ref in refs:
         home = brain.hosts.get(ref.host)
         port_state: PortState | None = None
@@ -160,6 +164,7 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
             wire=", ".join(cable.name for cable in panel.at(ref) if ref in cable.ends) or None,
             ours=ref.port in ours.get(ref.host, ()),
             error=error or (None if port_state else "not on the bridge yet"),
+            lldp=counts.get(ref),
         )
     return views
 
@@ -197,6 +202,23 @@ def _wire_state(
     if dark or held:
         return "down", "; ".join(filter(None, (dark and f"no carrier at {dark}", held and f"{held} is held down")))
     return "up", ""
+
+
+def _neighbours(brain: Brain) -> Iterator[NeighbourView]:
+    for each in brain.listening.neighbours:
+        found = brain.listened(each.place)
+        if found is not None:
+            ref, cable = found
+            yield NeighbourView(ref.host, ref.bridge, ref.port, cable.name, each.since, each.changed, each.announced)
+
+
+def _counts(brain: Brain) -> Iterator[tuple[PortRef, LldpCounts]]:
+    for (dpid, number), each in brain.listening.neighbours.counts.items():
+        at, switch = brain.place(dpid), brain.switches.get(dpid)
+        port = switch.ports.get(number) if switch is not None else None
+        if at is not None and port is not None:
+            counts = LldpCounts(each.frames, each.malformed, each.refused, each.lost, each.why)
+            yield PortRef(*at, port.name), counts
 
 
 def _stations(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Station]:

@@ -28,6 +28,9 @@ once (IEEE 802.1AB-2016, 9.2.5.17)."""
 
 PUNT_BURST = 40
 
+ALL_RATE = 2000
+"""Frames of all ports of a bridge that its controllers get in a second, whichever flows send them."""
+
 
 def observing(wire: Flow) -> tuple[Flow, Flow]:
     """What a flow of a wire needs beside it. It must match a port."""
@@ -46,10 +49,11 @@ def observing(wire: Flow) -> tuple[Flow, Flow]:
 
 
 def limits(flows: Iterable[Flow | None]) -> tuple[Meter, ...]:
-    """The meters that flows go through, each once: they have to be there before."""
+    """The meters that flows go through, each once, and that of the controller: they have to be there before."""
     numbers = {
         flow.actions[0].meter: flow.bridge
         for flow in flows
         if flow is not None and flow.table == PUNT_TABLE and flow.actions and isinstance(flow.actions[0], Metered)
     }
-    return tuple(Meter(bridge, number, PUNT_RATE, PUNT_BURST) for number, bridge in numbers.items())
+    ports = tuple(Meter(bridge, number, PUNT_RATE, PUNT_BURST) for number, bridge in numbers.items())
+    return tuple(Meter(bridge, meter.CONTROLLER, ALL_RATE) for bridge in dict.fromkeys(numbers.values())) + ports

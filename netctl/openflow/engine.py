@@ -15,6 +15,9 @@ An application is told of its switches like this:
         @engine.set_ev_cls(engine.EventPortStatus, engine.MAIN)
         def port(self, event): ...     # port.status(event.msg.buf)
 
+        @engine.set_ev_cls(engine.EventPacketIn, engine.MAIN)
+        def heard(self, event): ...    # packet_in(event.msg.buf), of a flow with netctl's cookie
+
 A switch that connects again is MAIN before its old connection is DEAD: compare the datapath, not its id.
 """
 
@@ -30,10 +33,12 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from netctl.controller.snapshot import SwitchPort
+from netctl.desired.flow import COOKIE
 from netctl.openflow import port
-from netctl.openflow.frame import BARRIER_REPLY, ERROR, EXPERIMENTER, MULTIPART_REPLY, XID
+from netctl.openflow.frame import BARRIER_REPLY, ERROR, EXPERIMENTER, MULTIPART_REPLY, PACKET_IN, XID
 from netctl.openflow.frame import VERSION as OFP_VERSION
 from netctl.openflow.listen import Listener
+from netctl.openflow.packet_in import COOKIE_AT
 
 PACKAGES = {"ryu": "ryu", "os-ken": "os_ken"}
 
@@ -163,6 +168,15 @@ else:
 _MsgBase: Any = _messages.MsgBase
 
 
+class OFPNetctlPacketIn(_MsgBase):  # type: ignore[misc]
+    """A frame that a flow of netctl's sent, as the raw bytes of the packet-in in `buf`."""
+
+    cls_msg_type = None
+
+    def set_headers(self, version: int, msg_type: int, msg_len: int, xid: int) -> None:
+        self.version, self.msg_type, self.msg_len, self.xid = version, msg_type, msg_len, xid
+
+
 class OFPNetctlReply(_MsgBase):  # type: ignore[misc]
     """A message that answers one of netctl's own (by its transaction id), as raw bytes in `buf`."""
 
@@ -173,18 +187,24 @@ class OFPNetctlReply(_MsgBase):  # type: ignore[misc]
 
 
 ofp_event._create_ofp_msg_ev_class(OFPNetctlReply)
+ofp_event._create_ofp_msg_ev_class(OFPNetctlPacketIn)
 
 EventState: Any = ofp_event.EventOFPStateChange
 EventReply: Any = ofp_event.EventOFPNetctlReply
+EventPacketIn: Any = ofp_event.EventOFPNetctlPacketIn
 EventPortStatus: Any = ofp_event.EventOFPPortStatus
 
 _REPLIES = frozenset((ERROR, EXPERIMENTER, MULTIPART_REPLY, BARRIER_REPLY))
+_MARK = COOKIE.to_bytes(8, "big")[:4]
 _parse_all = _parser.msg_parser
 
 
 @_messages.register_msg_parser(OFP_VERSION)  # type: ignore[untyped-decorator]
 def _parse(datapath: Any, version: int, msg_type: int, msg_len: int, xid: int, buf: bytes) -> Any:
-    """Leave alone what answers an Exchange: the engine's parser is slow, and drops what it cannot read."""
+    """Leave alone what answers an Exchange, and what flows of netctl's send: the engine's parser is slow, and drops
+    what it cannot read. What other applications' flows send is theirs."""
+    if msg_type == PACKET_IN and bytes(buf[COOKIE_AT]) == _MARK:
+        return OFPNetctlPacketIn.parser(datapath, version, msg_type, msg_len, xid, buf)
     if xid & XID and msg_type in _REPLIES:
         return OFPNetctlReply.parser(datapath, version, msg_type, msg_len, xid, buf)
     return _parse_all(datapath, version, msg_type, msg_len, xid, buf)

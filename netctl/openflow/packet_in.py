@@ -16,6 +16,9 @@ ACTION = 1
 
 _HEAD = struct.Struct("!4xHBBQ")
 
+COOKIE_AT = slice(16, 20)
+"""Where the upper half of the cookie is in the message."""
+
 
 class PacketIn(NamedTuple):
     cookie: int

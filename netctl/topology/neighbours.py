@@ -10,7 +10,7 @@ A frame that is octet for octet the last of a neighbour costs one look at a dict
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -44,16 +44,16 @@ class Msap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One that is there now. Times are those that `hear` was given, in seconds."""
+    """One that is there now."""
 
     place: Place
     announced: Announcement
     since: float
-    """When it was first heard."""
+    """When it was first heard, seconds since the epoch."""
     changed: float
-    """When it last said something else than before."""
+    """When it last said something else than before, seconds since the epoch."""
     until: float
-    """When it is forgotten unless it is heard again."""
+    """When it is forgotten unless it is heard again, by the monotonic clock."""
 
     @property
     def msap(self) -> Msap:
@@ -92,6 +92,8 @@ class Counts:
     """Well-formed, of a neighbour that there was no room for."""
     why: str = ""
     """What is wrong with the last malformed one."""
+    lost: int = 0
+    """Frames that were dropped before anybody looked at them, because there were too many."""
 
 
 @dataclass(slots=True)
@@ -119,8 +121,8 @@ class Neighbours:
             for entry in entries.values():
                 yield entry.neighbour
 
-    def hear(self, place: Place, frame: bytes, now: float) -> list[Change]:
-        """Take a frame, whatever is in it."""
+    def hear(self, place: Place, frame: bytes, now: float, at: float) -> list[Change]:
+        """Take a frame, whatever is in it. `now` is monotonic, `at` seconds since the epoch."""
         counts = self.counts.setdefault((place.dpid, place.port), Counts())
         counts.frames += 1
         entry = self._by_frame.get((place, frame))
@@ -135,7 +137,7 @@ class Neighbours:
         gone = self._age(place, now)
         if announced.ttl == 0:
             return gone + self._shut_down(place, announced)
-        return gone + self._take(place, announced, frame, now, counts)
+        return gone + self._take(place, announced, frame, now + announced.ttl, at, counts)
 
     def age(self, now: float) -> list[Change]:
         """Forget those whose time to live is over at `now`."""
@@ -154,28 +156,29 @@ class Neighbours:
         places = [place for place in self._places if place.dpid == dpid and port in (None, place.port)]
         return [Gone(self._remove(place, msap), "port") for place in places for msap in list(self._places[place])]
 
-    def keep(self, cookies: frozenset[int]) -> list[Change]:
-        """Forget those of wires but `cookies`: they are gone, or are not listened to any more."""
-        places = [place for place in self._places if place.cookie and place.cookie not in cookies]
+    def keep(self, listened: Callable[[Place], bool]) -> list[Change]:
+        """Forget those at places that are not listened at any more."""
+        places = [place for place in self._places if not listened(place)]
         return [Gone(self._remove(place, msap), "port") for place in places for msap in list(self._places[place])]
 
-    def _take(self, place: Place, announced: Announcement, frame: bytes, now: float, counts: Counts) -> list[Change]:
+    def _take(
+        self, place: Place, announced: Announcement, frame: bytes, until: float, at: float, counts: Counts
+    ) -> list[Change]:
         entries = self._places.get(place, {})
         msap = _msap(announced)
         known = entries.get(msap)
-        until = now + announced.ttl
         if known is None:
             if len(entries) >= self.per_place or len(self) >= self.total:
                 counts.refused += 1
                 return []
-            neighbour = Neighbour(place, announced, now, now, until)
+            neighbour = Neighbour(place, announced, at, at, until)
             entries[msap] = self._by_frame[place, frame] = _Entry(neighbour, frame)
             if len(entries) == 1:
                 self._places[place] = entries
             return [Appeared(neighbour)]
         before = known.neighbour
         same = before.announced == announced
-        known.neighbour = Neighbour(place, announced, before.since, before.changed if same else now, until)
+        known.neighbour = Neighbour(place, announced, before.since, before.changed if same else at, until)
         del self._by_frame[place, known.frame]
         known.frame = frame
         self._by_frame[place, frame] = known

@@ -38,6 +38,7 @@ def test_a_wire_has_four_flows_more() -> None:
     )
     assert wire_flows("ovbr0", cable, cookie, {"a": 1}) == ()
     assert observe.limits((None, *flows)) == (
+        Meter("ovbr0", meter.CONTROLLER, 2000),
         Meter("ovbr0", meter.FIRST + 1, 10, 40),
         Meter("ovbr0", meter.FIRST + 2, 10, 40),
     )

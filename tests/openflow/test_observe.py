@@ -31,7 +31,7 @@ def bridge(box: Box) -> Path:
 def test_a_change_brings_the_meters(bridge: Path) -> None:
     """Whether they are there, are otherwise, or are not; with a bundle or without one."""
     with LocalSwitch(bridge) as switch:
-        wanted = {meter.FIRST + port: observe.PUNT_RATE for port in (1, 2)}
+        wanted = {meter.FIRST + port: observe.PUNT_RATE for port in (1, 2)} | {meter.CONTROLLER: observe.ALL_RATE}
         for round in range(3):
             done = switch.change(steps(1, 2) if round == 0 else steps(2, 1))
             assert done.ok, done.errors
@@ -55,4 +55,4 @@ def test_a_refill_brings_the_meters(bridge: Path) -> None:
         for _ in range(2):
             switch.refill(pack(steps(1, 2)))
             assert switch.count() == (6, 6)
-            assert len(switch.limits()) == 2
+            assert len(switch.limits()) == 3
