@@ -10,12 +10,15 @@ import click
 from rich.console import Console
 
 from netctl.cli.inputs import need_root
+from netctl.cli.machine import Failed, clear_flows
 from netctl.desired import device
+from netctl.desired.takeover import adopted_bridges, bridge_of
 from netctl.kernel.errors import KernelError
 from netctl.kernel.host import Host
+from netctl.openflow.local import SwitchError
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import default_remote
-from netctl.plan import delta
+from netctl.plan import Plan, delta
 from netctl.plan.text import line
 from netctl.probe import play
 from netctl.rundir import remove, run_dir, stop
@@ -84,8 +87,15 @@ def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
                 console.print(line(step))
         if not plan.steps:
             return 0, ""
+        adopted = adopted_bridges(database.observe())
+        left = ""
+        try:
+            clear_flows(adopted)
+        except (Failed, SwitchError) as error:
+            left = f"not given back: {', '.join(sorted(adopted))}: {error}"
+            plan = Plan(tuple(step for step in plan.steps if bridge_of(step.item) not in adopted))
         outcome = database.apply(plan, PATIENCE)
-        return outcome.changed, outcome.error
+        return outcome.changed, "\n".join(filter(None, (left, outcome.error)))
     finally:
         database.close()
 

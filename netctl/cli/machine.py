@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from netctl.desired.device import Device
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.row import Observed, Row
+from netctl.desired.takeover import adopted_bridges
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -126,7 +127,7 @@ class Machine:
             wired |= state.wired()
         rows = plan_rows(self.panel, self.host, observed, None, wired)
         target = self._target(observed)
-        if any(isinstance(step.item, row.Bridge) and step.verb in ("add", "replace") for step in rows.steps):
+        if any(is_new(step) for step in rows.steps):
             rows = plan_rows(self.panel, self.host, observed, target, wired)
         return rows, flows, self._wirings(observed, numbers)
 
@@ -136,12 +137,13 @@ class Machine:
         return known[0] if known else DEFAULT_TARGET
 
     def _our_bridges(self, observed: Observed) -> list[str]:
+        """Those of the policy, and those that it gives back."""
         return [
             f.item.name
             for f in observed.rows
             if f.ours
             and isinstance(f.item, row.Bridge)
-            and self.panel.bridge(self.host, f.item.name) is not None
+            and (f.item.adopted or self.panel.bridge(self.host, f.item.name) is not None)
         ]
 
     def _wirings(self, observed: Observed, numbers: Mapping[str, Mapping[str, int]]) -> Plan[Wiring]:
@@ -228,6 +230,7 @@ class Machine:
         was = "as it was before"
         try:
             if self.database is not None and before.observed is not None:
+                clear_flows(adopted_bridges(self.database.observe()) - before.flows.keys())
                 rows = delta(
                     [Wanted(f.item, was) for f in before.observed.rows if f.ours],
                     self.database.observe().rows,
@@ -251,6 +254,22 @@ class Machine:
             if device_outcome.failed is not None:
                 left.append(f"{line(device_outcome.failed)}: {device_outcome.error}")
         return left
+
+
+def is_new(step: Step[Row]) -> bool:
+    """Whether a bridge is made or taken over, so that it needs a controller to look for."""
+    if not isinstance(step.item, row.Bridge) or step.verb == "remove":
+        return False
+    return step.verb != "change" or any(change.fact == "adopted" for change in step.changes)
+
+
+def clear_flows(bridges: Iterable[str]) -> None:
+    """Take netctl's flows off bridges that are given back. Raises Failed and SwitchError."""
+    for bridge in bridges:
+        with LocalSwitch(management(bridge)) as switch:
+            changed = switch.change(delta([], switch.flows(ours_only=True)))
+        if not changed.ok:
+            raise Failed(f"bridge {bridge}: " + "; ".join(map(str, changed.errors)))
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Bridge:
     disable_in_band: bool = True
     adopted: bool = False
     settings: tuple[str, ...] = CONTROLLER_FACT
-    """Of its Controller row, «column=value» in the order of CONTROLLER."""
+    """Of its Controller row, if there is one: «column=value» in the order of CONTROLLER."""
     strangers: tuple[str, ...] = ()
     """The targets of controllers that somebody else gave to a bridge that netctl did not make."""
 
@@ -90,7 +90,8 @@ class Bridge:
                 "disable_in_band": self.disable_in_band,
             }
         if self.controller is not None:
-            facts |= {"controller": self.controller, "controller_settings": self.settings}
+            facts["controller"] = self.controller
+        facts["controller_settings"] = self.settings
         return facts
 
 

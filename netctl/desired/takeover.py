@@ -43,9 +43,11 @@ def plan(wanted: Iterable[Wanted[Row]], observed: Observed, leaving: Collection[
         item = want.item
         if bridge_of(item) in barred:
             continue
-        guest = isinstance(item, Port) and (item.bridge, item.name) in guests
-        if not guest or (item.tag is not None and item.bridge not in adopted):
-            kept.append(want)
+        if isinstance(item, Port) and (item.bridge, item.name) in guests:
+            used_as_it_is = item.tag is None or item.bridge in adopted
+            if used_as_it_is:
+                continue
+        kept.append(want)
     for name in leaving:
         found = bridges.get(name)
         if found is not None and found.ours and name not in named:
@@ -96,12 +98,16 @@ def refuse(want: Wanted[Row], found: Found[Row] | None) -> Collision | None:
 
 def adopted_bridges(observed: Observed) -> set[str]:
     """The bridges that netctl took over."""
-    return {f.item.name for f in observed.rows if f.ours and isinstance(f.item, Bridge) and f.item.adopted}
+    return {bridge_of(f.item) for f in observed.rows if f.ours and is_adopted(f.item)}
 
 
 def bridge_of(row: Row) -> str:
     return row.bridge if isinstance(row, Port) else row.name
 
 
+def is_adopted(row: Row) -> bool:
+    return isinstance(row, Bridge) and row.adopted
+
+
 def why_not(row: Row) -> str:
-    return GIVEN_BACK if isinstance(row, Bridge) and row.adopted else NOT_WANTED
+    return GIVEN_BACK if is_adopted(row) else NOT_WANTED

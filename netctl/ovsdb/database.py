@@ -6,13 +6,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.jsonrpc import Message
 from ovs.poller import POLLIN, Poller
 
 from netctl.desired.row import ORDER, Bridge, Observed, Row
+from netctl.desired.takeover import GIVEN_BACK, is_adopted
 from netctl.ovsdb.observed import observed
 from netctl.ovsdb.remote import check, reachable, silence
 from netctl.ovsdb.schema import DATABASE, schema
@@ -42,11 +43,20 @@ BEHIND = 5.0
 PATIENCE = 0.5
 """Seconds in which a connection may come about before it is said to fail."""
 
+RESTORING = 10.0
+"""Seconds that a restore of flows may take before a switch that is still held is said to be stuck."""
+
 RECENT = 2.5
 """Seconds for which an answer that is no database counts: two attempts to connect."""
 
 BACKOFF = 250
 """Milliseconds between attempts to connect to a socket of this machine; over a network it is 1000."""
+
+HELD = (
+    "other_config:flow-restore-wait is set: an ovs-vswitchd that started with it forwards nothing new and takes no "
+    "controller until it is cleared, one that runs will do so from its next start on; where nobody is restoring "
+    "flows, «ovs-vsctl remove Open_vSwitch . other_config flow-restore-wait» ends that"
+)
 
 ATTEMPTS = 5
 """How often a transaction that fell to a lost connection is tried again."""
@@ -96,6 +106,7 @@ class Database:
         self._missing_since: float | None = None
         self._returns_by = 0.0
         self._behind_since: float | None = None
+        self._held_since: float | None = None
 
     # -- reading
 
@@ -139,7 +150,7 @@ class Database:
 
     def ours(self) -> Plan[Row]:
         """The plan that removes everything of netctl's from the database."""
-        return delta([], self._observed.rows, ORDER, lambda _: "netctl made it")
+        return delta([], self._observed.rows, ORDER, lambda row: GIVEN_BACK if is_adopted(row) else "netctl made it")
 
     # -- waiting
 
@@ -265,6 +276,11 @@ class Database:
                     self._behind_since = None
                 elif self._behind_since is None:
                     self._behind_since = time.monotonic()
+                if not self._held():
+                    self._held_since = None
+                elif self._held_since is None:
+                    self._held_since = time.monotonic()
+            self._look_after_hold()
             self._ask()
         else:
             self._asked = None
@@ -287,6 +303,19 @@ class Database:
         for root in self._idl.tables["Open_vSwitch"].rows.values():
             return root.next_cfg, root.cur_cfg
         return 0, 0
+
+    def _held(self) -> bool:
+        """Whether the database tells an ovs-vswitchd that starts to wait for its flows."""
+        return any(
+            root.other_config.get("flow-restore-wait", "").lower() == "true"
+            for root in self._idl.tables["Open_vSwitch"].rows.values()
+        )
+
+    def _look_after_hold(self) -> None:
+        held = self._held_since is not None and time.monotonic() - self._held_since > RESTORING
+        problems = (HELD,) if held else ()
+        if self._observed.problems != problems:
+            self._observed = replace(self._observed, problems=problems)
 
     def _ask(self) -> None:
         """Asks for ovs-vswitchd's lock and gives it back in the same breath: only a free one is granted.

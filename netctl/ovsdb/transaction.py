@@ -12,6 +12,9 @@ from netctl.desired.row import ADOPTED, CONTROLLER, MARK, NUMBERED, Bridge, Port
 from netctl.ovsdb.observed import primary
 from netctl.plan import Step
 
+WAITING = 0
+"""No port has this OpenFlow number."""
+
 
 class Refused(Exception):
     """A step does not fit what is in the database now; the message names the step."""
@@ -42,6 +45,8 @@ class Writer:
         self.new_bridges: list[Any] = []
         self.numbers: dict[str, dict[str, int | None]] = {}
         """By bridge and port: what it is to remember, or None to forget."""
+        self.taken: dict[str, set[int]] = {}
+        """By bridge: the OpenFlow numbers that ports have or asked for, and WAITING where one has yet to get one."""
 
     def write(self, steps: Iterable[Step[Row]]) -> None:
         """All of `steps`. Raises Refused."""
@@ -137,15 +142,24 @@ class Writer:
             assert self.host is not None
             row.setkey("external_ids", MARK, self.host)
             row.setkey("external_ids", ADOPTED, "true")
-        if bridge.controller is not None and facts & {"controller", "controller_settings"}:
-            new = self.controller(bridge.controller, "primary" if any(map(primary, row.controller)) else "service")
-            if bridge.adopted:
-                for controller in row.controller:
-                    if MARK in controller.external_ids:
-                        row.delvalue("controller", controller)
-                row.addvalue("controller", new)
-            else:
-                row.controller = [new]
+        if bridge.controller is not None and "controller" in facts:
+            self.replace_controller(row, bridge, bridge.controller)
+        elif "controller_settings" in facts:
+            for controller in row.controller:
+                if not bridge.adopted or MARK in controller.external_ids:
+                    for column, value in CONTROLLER.items():
+                        setattr(controller, column, value)
+
+    def replace_controller(self, row: Any, bridge: Bridge, target: str) -> None:
+        """On a bridge of netctl's there is no other."""
+        new = self.controller(target, "primary" if any(map(primary, row.controller)) else "service")
+        if not bridge.adopted:
+            row.controller = [new]
+            return
+        for controller in row.controller:
+            if MARK in controller.external_ids:
+                row.delvalue("controller", controller)
+        row.addvalue("controller", new)
 
     def controller(self, target: str, kind: str = "service") -> Any:
         """A Controller row, «primary» only where the bridge has a primary one already.
@@ -167,15 +181,39 @@ class Writer:
                 "another port",
             )
             raise Refused(f"{where} has an interface of this name already")
-        row = self.attach(self.bridge(port.bridge), port.name, "")
+        bridge = self.bridge(port.bridge)
+        asks = port.number is not None and self.is_free(bridge, port.number)
+        row = self.attach(bridge, port.name, "")
         row.tag = tags(port)
-        self.number(port, self.interfaces[port.name])
+        if asks:
+            self.root.verify("next_cfg")
+            self.number(port, self.interfaces[port.name])
 
     def change_port(self, port: Port) -> None:
         _, row = self.port(port.name)
         if row.tag != tags(port):
             row.tag = tags(port)
         self.number(port, row.interfaces[0])
+
+    def is_free(self, bridge: Any, number: int) -> bool:
+        """Whether a new port may ask for a number. If not the switch finds it one, which is then asked for.
+
+        A port that asks for a number of one that never did takes it away. So nothing is asked for while somebody's
+        port waits to be numbered, and the transaction is good only for the `next_cfg` that was seen, which changes
+        with whatever else is configured.
+        """
+        if bridge.name in self.created:
+            return True
+        taken = self.taken.get(bridge.name)
+        if taken is None:
+            taken = self.taken[bridge.name] = set()
+            for port in bridge.ports:
+                for interface in port.interfaces:
+                    if interface.ofport or interface.ofport_request:
+                        taken.update(interface.ofport, interface.ofport_request)
+                    elif not interface.error:
+                        taken.add(WAITING)
+        return number not in taken and WAITING not in taken
 
     def number(self, port: Port, interface: Any) -> None:
         if port.number is not None:

@@ -7,16 +7,21 @@ from dataclasses import replace
 
 import pytest
 
+from netctl.desired import takeover
 from netctl.desired.dpid import dpid
-from netctl.desired.row import MARK, Bridge, Port
+from netctl.desired.row import ADOPTED, CONTROLLER, MARK, NUMBERED, Bridge, Port, Row
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import BadRemote
-from netctl.plan import Found
+from netctl.plan import Found, Plan, Wanted
 from netctl.plan.text import lines
 from tests.ovsdb.conftest import HOST, Switch
 
 TARGET = "tcp:127.0.0.1:6653"
 BR = Bridge("br0", "netdev", TARGET)
+
+
+def wanted(*rows: Row) -> list[Wanted[Row]]:
+    return [Wanted(row, "test") for row in rows]
 
 
 def test_what_is_made_is_complete_marked_and_observed_as_it_was_asked_for(box: Switch) -> None:
@@ -326,3 +331,236 @@ def test_no_protocols_means_those_that_the_switch_has(box: Switch) -> None:
     box.run("ovs-ofctl -O OpenFlow10 dump-flows br0; ovs-ofctl -O OpenFlow13 dump-flows br0")
     assert box.make(one).ok
     assert box.run("ovs-ofctl -O OpenFlow10 dump-flows br0", check=False).returncode
+
+
+def flows(box: Switch, bridge: str) -> str:
+    """Everybody's, with groups and meters, without what counts and ages."""
+    return box.run(
+        f"for what in flows groups meters; do ovs-ofctl -O OpenFlow13 --no-stats dump-$what {bridge}; done"
+        " | grep -v ' reply '"
+    ).stdout
+
+
+@pytest.fixture
+def theirs(box: Switch) -> Switch:
+    """A bridge that somebody made by hand, with ports, flows, a group and a meter."""
+    box.veths("t1", "t2")
+    box.run(
+        "ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=standalone external_ids:theirs=1"
+        " -- add-port br0 t1\n"
+        "ovs-vsctl add-port br0 t2\n"
+        "ovs-ofctl -O OpenFlow13 add-meter br0 meter=1,kbps,band=type=drop,rate=1000\n"
+        "ovs-ofctl -O OpenFlow13 add-group br0 group_id=5,type=all,bucket=output:2\n"
+        "ovs-ofctl -O OpenFlow13 add-flow br0 cookie=5,priority=7,in_port=1,actions=meter:1,group:5\n"
+        "ovs-ofctl -O OpenFlow13 add-flow br0 cookie=6,priority=7,in_port=2,actions=output:1"
+    )
+    box.until(lambda: "t2" in box.database.observe().ports and box.database.observe().ports["t2"].ofport)
+    return box
+
+
+ADOPT = Bridge("br0", "netdev", TARGET, adopted=True)
+
+
+def test_a_bridge_is_taken_over_and_given_back_with_every_flow_of_others(theirs: Switch) -> None:
+    box = theirs
+    was, before = flows(box, "br0"), box.get("Bridge", "fail_mode", "other_config", "external_ids", "controller")
+    assert "meter:1" in was
+    assert "NORMAL" in was
+    rows = box.rows()
+    box.veths("v1")
+
+    outcome = box.database.apply(takeover.plan(wanted(ADOPT, Port("br0", "v1", 4095)), box.database.observe()))
+
+    assert (outcome.ok, outcome.changed) == (True, 2)
+    assert flows(box, "br0") == was
+    bridge = box.get("Bridge", "fail_mode", "external_ids")["br0"]
+    assert bridge["fail_mode"] == "standalone"
+    assert bridge["external_ids"] == {"theirs": "1", MARK: HOST, ADOPTED: "true", f"{NUMBERED}v1": "3"}
+    seen = box.database.observe()
+    assert {f.item.name for f in seen.rows if f.ours} == {"br0", "v1"}
+    assert (seen.ports["t1"].ofport, seen.ports["t2"].ofport, seen.ports["v1"].ofport) == (1, 2, 3)
+    assert not takeover.plan(wanted(ADOPT, Port("br0", "v1", 4095)), seen)
+
+    assert box.database.apply(box.database.ours()).ok
+
+    assert flows(box, "br0") == was
+    assert box.get("Bridge", "fail_mode", "other_config", "external_ids", "controller") == before
+    assert box.rows() == rows
+
+
+def test_where_others_look_at_a_bridge_they_may_go_on(theirs: Switch) -> None:
+    box = theirs
+    box.run("ovs-vsctl set-controller br0 ptcp:16634:127.0.0.1")
+    was = flows(box, "br0")
+    box.until(lambda: not takeover.plan(wanted(ADOPT), box.database.observe()).collisions)
+    assert box.database.apply(takeover.plan(wanted(ADOPT), box.database.observe())).ok
+    assert box.run(["ovs-vsctl", "get-controller", "br0"]).stdout.split() == ["ptcp:16634:127.0.0.1", TARGET]
+    assert box.database.apply(box.database.ours()).ok
+    assert box.run(["ovs-vsctl", "get-controller", "br0"]).stdout.split() == ["ptcp:16634:127.0.0.1"]
+    assert flows(box, "br0") == was
+
+
+def test_a_bridge_with_somebody_elses_controller_is_not_taken_over(theirs: Switch) -> None:
+    theirs.run("ovs-vsctl set-controller br0 tcp:127.0.0.1:7777")
+    theirs.until(lambda: takeover.plan(wanted(ADOPT), theirs.database.observe()).collisions)
+    plan = takeover.plan(wanted(ADOPT), theirs.database.observe())
+    assert not plan.steps
+    assert "tcp:127.0.0.1:7777" in str(plan.collisions[0])
+
+
+def test_a_bridge_of_ours_gets_its_controller_back_without_losing_a_flow(box: Switch) -> None:
+    box.veths("v1")
+    box.make(BR, Port("br0", "v1"))
+    box.run(
+        "ovs-vsctl del-controller br0; ovs-ofctl -O OpenFlow13 add-meter br0 meter=1,kbps,band=type=drop,rate=1000;"
+        "ovs-ofctl -O OpenFlow13 add-flow br0 in_port=1,actions=meter:1,output:1"
+    )
+    was = flows(box, "br0")
+    assert "in_port=1" in was
+    box.until(lambda: box.plan(BR, Port("br0", "v1")).steps)
+    assert box.make(BR, Port("br0", "v1")).ok
+    assert box.run(["ovs-vsctl", "get-controller", "br0"]).stdout == f"{TARGET}\n"
+    assert flows(box, "br0") == was
+    assert box.database.apply(box.plan(replace(BR, controller="tcp:127.0.0.1:6654"), Port("br0", "v1"))).ok
+    assert flows(box, "br0") == was
+
+
+def test_a_primary_controller_is_replaced_by_a_primary_one(box: Switch) -> None:
+    """As an earlier netctl made them: to replace it by a service controller would drop every flow."""
+    box.make(BR)
+    box.run("ovs-vsctl set-controller br0 tcp:127.0.0.1:7777; ovs-ofctl add-flow br0 in_port=1,actions=drop")
+    was = flows(box, "br0")
+    box.until(lambda: box.plan(BR).steps)
+    assert box.make(BR).ok
+    assert flows(box, "br0") == was
+    assert box.run(["ovs-vsctl", "--bare", "--columns=target,type", "list", "controller"]).stdout.split() == [
+        TARGET,
+        "primary",
+    ]
+
+
+@pytest.mark.parametrize(
+    "drift",
+    ["controller_rate_limit=100", "controller_burst_limit=25", "max_backoff=60000", "connection_mode=in-band"],
+)
+def test_how_the_controller_is_spoken_to_is_mended(box: Switch, drift: str) -> None:
+    box.make(BR)
+    box.run(f"ovs-vsctl --no-wait set controller $(ovs-vsctl --bare --columns=_uuid list controller) {drift}")
+    box.until(lambda: box.plan(BR).steps)
+    assert drift in lines(box.plan(BR))[0]
+    assert [change.fact for change in box.plan(replace(BR, controller=None)).steps[0].changes] == [
+        "controller_settings"
+    ]
+    assert box.make(BR).ok
+    assert not box.plan(BR)
+    column, _, value = drift.partition("=")
+    mended = box.run(["ovs-vsctl", "--bare", f"--columns={column}", "list", "controller"]).stdout.strip()
+    assert mended == str(CONTROLLER[column]) != value
+
+
+def numbers(box: Switch, *names: str) -> list[int | None]:
+    seen = box.database.observe()
+    return [seen.ports[name].ofport if name in seen.ports else None for name in names]
+
+
+def numbered(box: Switch, *names: str) -> Plan[Row]:
+    return takeover.plan(wanted(BR, *(Port("br0", name) for name in names)), box.database.observe())
+
+
+def test_numbers_stay(box: Switch) -> None:
+    names = ("vd", "va", "vc", "vb")
+    box.veths(*names)
+    assert box.database.apply(numbered(box, *names)).ok
+    assert numbers(box, *names) == [1, 2, 3, 4]
+    assert not numbered(box, *names)
+
+    box.stop_vswitchd()
+    box.start_vswitchd()
+    box.until(lambda: not box.database.warning and numbers(box, *names) == [1, 2, 3, 4])
+
+    box.run("ip link del va; ip link del vc")
+    box.until(lambda: not box.database.observe().ports["va"].link_state)
+    box.veths("vc", "va")
+    box.until(lambda: box.database.observe().ports["va"].link_state and numbers(box, *names) == [1, 2, 3, 4])
+    assert not numbered(box, *names)
+
+    box.run("ovs-vsctl del-port va -- del-port vc")
+    box.until(lambda: not {"va", "vc"} & set(box.database.observe().ports))
+    again = Database(box.database.remote, HOST)
+    while not again.connected or again.wait(0.2):
+        again.wait(0.2)
+    plan = takeover.plan(wanted(BR, *(Port("br0", name) for name in reversed(names))), again.observe())
+    assert again.apply(plan).ok
+    again.close()
+    box.until(lambda: numbers(box, *names) == [1, 2, 3, 4])
+
+
+def test_what_the_policy_drops_is_not_remembered_and_its_number_is_free(box: Switch) -> None:
+    box.veths("va", "vb", "vc")
+    assert box.database.apply(numbered(box, "va", "vb")).ok
+    assert box.database.apply(numbered(box, "vb")).ok
+    assert box.get("Bridge", "external_ids")["br0"]["external_ids"] == {MARK: HOST, f"{NUMBERED}vb": "2"}
+    assert box.database.apply(numbered(box, "vc", "vb")).ok
+    assert numbers(box, "vc", "vb") == [1, 2]
+
+
+def test_an_upgrade_changes_no_number(box: Switch) -> None:
+    box.veths("va", "vb", "vt")
+    box.run("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 vt")
+    box.run(
+        "for p in vb va; do ovs-vsctl add-port br0 $p -- set port $p external_ids:netctl=hv1"
+        " -- set interface $p external_ids:netctl=hv1; done; ovs-vsctl set bridge br0 external_ids:netctl=hv1"
+        " fail_mode=secure other_config:disable-in-band=true"
+    )
+    box.until(lambda: numbers(box, "vt", "vb", "va") == [1, 2, 3])
+    assert box.database.apply(numbered(box, "va", "vb")).ok
+    assert numbers(box, "vt", "vb", "va") == [1, 2, 3]
+    assert box.get("Interface", "ofport_request") == {
+        "br0": {"ofport_request": []},
+        "vt": {"ofport_request": []},
+        "va": {"ofport_request": 3},
+        "vb": {"ofport_request": 2},
+    }
+    assert not numbered(box, "va", "vb")
+
+
+def test_a_number_that_somebody_else_gets_meanwhile_stays_theirs(box: Switch) -> None:
+    """Open vSwitch would take it away from a port that never asked for it."""
+    box.veths("va", "vt")
+    box.make(BR)
+    plan = numbered(box, "va")
+    box.run("ovs-vsctl add-port br0 vt")
+    assert box.database.apply(plan).ok
+    box.until(lambda: all(numbers(box, "vt", "va")))
+    seen = numbers(box, "vt", "va")
+    assert seen[0] == 1
+    assert box.database.apply(numbered(box, "va")).ok
+    assert not numbered(box, "va")
+    box.run("ovs-vsctl set bridge br0 external_ids:any=1")
+    assert numbers(box, "vt", "va") == seen
+
+
+def test_a_number_that_is_lost_to_somebody_else_ends_in_a_port_that_works(box: Switch) -> None:
+    box.veths("va", "vt")
+    assert box.database.apply(numbered(box, "va")).ok
+    box.run("ovs-vsctl add-port br0 vt -- set interface vt ofport_request=1 -- set interface va ofport_request=[]")
+    box.until(lambda: numbers(box, "vt") == [1])
+    box.until(lambda: numbers(box, "va") != [1])
+    given = numbers(box, "va")
+    assert box.database.apply(numbered(box, "va")).ok
+    assert numbers(box, "vt", "va") == [1, *given]
+    assert given != [None]
+    assert not numbered(box, "va")
+
+
+def test_a_switch_that_waits_for_its_flows_is_reported(box: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netctl.ovsdb.database.RESTORING", 0.5)
+    box.run("ovs-vsctl --no-wait set Open_vSwitch . other_config:flow-restore-wait=true")
+    box.database.wait(0.2)
+    assert not box.database.observe().problems
+    box.until(lambda: box.database.observe().problems, 8)
+    assert "«ovs-vsctl remove Open_vSwitch . other_config flow-restore-wait»" in box.database.observe().problems[0]
+    assert box.database.connected
+    assert not box.database.warning
+    box.run("ovs-vsctl --no-wait remove Open_vSwitch . other_config flow-restore-wait")
+    box.until(lambda: not box.database.observe().problems, 2)
