@@ -205,22 +205,25 @@ class Wiring:
         )
 
     def _take_out(self, cables: Iterable[Cable]) -> None:
+        touched: dict[PortRef, None] = {}
         for cable in cables:
             del self._cables[cable.name]
             for ref, vlan in zip(cable.ends, cable.vlans, strict=True):
-                used = self._used[ref]
-                del used[vlan]
-                if not used:
-                    del self._used[ref]
-                if ref not in self.ports.implied:
-                    continue
-                if used:
-                    self.ports.implied[ref] = self._said_at(next(iter(used.values())))
-                elif ref in self._monitors:
-                    self.ports.implied[ref] = self._monitors[ref]
-                else:
-                    del self.ports.implied[ref]
-                    del self._owners[ref.host, ref.port]
+                del self._used[ref][vlan]
+                touched[ref] = None
+        for ref in touched:
+            used = self._used[ref]
+            if not used:
+                del self._used[ref]
+            if ref not in self.ports.implied:
+                continue
+            if used:
+                self.ports.implied[ref] = self._said_at(next(iter(used.values())))
+            elif ref in self._monitors:
+                self.ports.implied[ref] = self._monitors[ref]
+            else:
+                del self.ports.implied[ref]
+                del self._owners[ref.host, ref.port]
 
     def _name(self, slot: _Slot) -> str:
         return slot if isinstance(slot, str) else self._said[slot >> 1].name
