@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,19 @@ def following(
 
 def line(said: Said) -> str:
     """A wire on one line of YAML."""
-    brief = brief_of(said)
+    return f"{{{_brief_line(brief_of(said))}{''.join(f', {key}: {value}' for key, value in _more(said))}}}"
+
+
+@lru_cache(16_384)
+def _brief_line(brief: Brief) -> str:
+    """Kept, since all of a patch is written whenever one wire of it changes."""
     ends = ", ".join(
         scalar(port) if vlan is None else f"{{port: {scalar(port)}, vlan: {vlan}}}"
         for port, vlan in zip(brief.ports, brief.vlans, strict=True)
     )
-    more = "".join(f", {key}: {value}" for key, value in _more(said, brief))
-    return f"{{name: {scalar(brief.name)}, ends: [{ends}]{more}}}"
+    more = {"carrier": brief.carrier, "observe": brief.observe}
+    rest = "".join(f", {key}: {value}" for key, value in more.items() if value is not None)
+    return f"name: {scalar(brief.name)}, ends: [{ends}]{rest}"
 
 
 def scalar(text: str) -> str:
@@ -102,11 +109,7 @@ def scalar(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and is_text(text) else json.dumps(text)
 
 
-def _more(said: Said, brief: Brief) -> Iterator[tuple[str, str]]:
-    for key in ("carrier", "observe"):
-        value = getattr(brief, key)
-        if value is not None:
-            yield key, value
+def _more(said: Said) -> Iterator[tuple[str, str]]:
     if isinstance(said, Wire) and said.rate is not None:
         both = {"a_to_b": said.rate.a_to_b, "b_to_a": said.rate.b_to_a}
         yield "rate", json.dumps({key: str(rate) for key, rate in both.items() if rate is not None})
