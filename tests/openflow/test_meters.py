@@ -102,28 +102,28 @@ def test_a_flow_without_its_meter_is_refused(bridge: Path) -> None:
 
 def test_flows_that_watch_for_lldp_come_back_as_they_were_written(bridge: Path, ovs: Box) -> None:
     watch = [
-        Flow("br0", 101, Match(1, UNTAGGED, LLDP), (Output(2), GotoTable(250)), COOKIE | 1),
+        Flow("br0", 101, Match(1, UNTAGGED, LLDP), (Output(2), GotoTable(9)), COOKIE | 1),
         Flow("br0", 101, Match(1, 100, LLDP, "01:80:c2:00:00:0e"), (Output(2), ToController(300)), COOKIE | 1),
-        Flow("br0", 1, Match(1, eth_dst="01:80:c2:00:00:03"), (GotoTable(250),), COOKIE | 1),
-        Flow("br0", 1, Match(), (Metered(FIRST), ToController()), COOKIE | 1, 250),
-        Flow("br0", 0, Match(), (Metered(FIRST), ToController(0), GotoTable(251)), COOKIE | 1, 250),
+        Flow("br0", 1, Match(1, eth_dst="01:80:c2:00:00:03"), (GotoTable(9),), COOKIE | 1),
+        Flow("br0", 1, Match(), (Metered(FIRST), ToController()), COOKIE | 1, 9),
+        Flow("br0", 0, Match(), (Metered(FIRST), ToController(0), GotoTable(10)), COOKIE | 1, 9),
     ]
     with LocalSwitch(bridge) as switch:
         switch.limit(want(METERS[:1], []))
         assert switch.change(Plan(tuple(Step("add", "", None, flow) for flow in watch))).ok
         assert {found.item for found in switch.flows()} == set(watch)
         listed = ovs.run("ovs-ofctl -O OpenFlow13 --no-stats dump-flows br0").stdout
-        assert "in_port=1,vlan_tci=0x0000/0x1fff,dl_type=0x88cc actions=output:2,goto_table:250" in listed
-        assert f"table=250, priority=1 actions=meter:{FIRST},CONTROLLER:65535" in listed
+        assert "in_port=1,vlan_tci=0x0000/0x1fff,dl_type=0x88cc actions=output:2,goto_table:9" in listed
+        assert f"table=9, priority=1 actions=meter:{FIRST},CONTROLLER:65535" in listed
         assert switch.change(Plan(tuple(Step("remove", "", flow) for flow in watch))).ok
         assert switch.flows() == []
 
 
-COPY = (Output(2), GotoTable(250))
+COPY = (Output(2), GotoTable(9))
 FORMS = {
     "a meter in a later table": [
         Flow("br0", 101, Match(1, UNTAGGED, LLDP), COPY),
-        Flow("br0", 1, Match(), (Metered(FIRST), ToController()), table=250),
+        Flow("br0", 1, Match(), (Metered(FIRST), ToController()), table=9),
     ],
     "the meter of the controller": [Flow("br0", 101, Match(1, UNTAGGED, LLDP), (ToController(), Output(2)))],
 }
