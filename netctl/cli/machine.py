@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from netctl.controller.carrier import SETTLE_SECONDS, PortChange, plan_ports
 from netctl.controller.planning import Panel, place, plan_rows, table
+from netctl.controller.snapshot import SwitchPort
 from netctl.desired import device, row
+from netctl.desired.carrier import PortAdmin
 from netctl.desired.device import Device
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
@@ -27,6 +31,9 @@ DEFAULT_TARGET = "tcp:127.0.0.1:6653"
 
 PATIENCE = 10.0
 """Seconds that Open vSwitch is given to act on a change."""
+
+CARRIER_LOOKS = 20
+"""Looks at the ports, SETTLE_SECONDS apart, until those without carrier have taken down what they take down."""
 
 
 class Failed(Exception):
@@ -61,9 +68,11 @@ class Plans:
     flows: Mapping[str, Plan[Flow]] = field(default_factory=dict)
     """By bridge."""
     wirings: Plan[Wiring] = field(default_factory=Plan)
+    carrier: Mapping[str, Plan[PortAdmin]] = field(default_factory=dict)
+    """By bridge; empty as long as devices or rows are to be changed, which may change what has carrier."""
 
     def __bool__(self) -> bool:
-        return bool(self.devices or self.rows or self.wirings or any(self.flows.values()))
+        return bool(self.devices or self.rows or self.wirings or any((*self.flows.values(), *self.carrier.values())))
 
     def lines(self) -> list[str]:
         return [
@@ -71,6 +80,7 @@ class Plans:
             *lines(self.rows),
             *(text for plan in self.flows.values() for text in lines(plan)),
             *lines(self.wirings),
+            *(text for plan in self.carrier.values() for text in lines(plan)),
         ]
 
     def collisions(self) -> list[str]:
@@ -84,6 +94,7 @@ class Plans:
             "rows": self.rows.as_json(),
             "flows": {bridge: plan.as_json() for bridge, plan in self.flows.items()},
             "wires": self.wirings.as_json(),
+            "carrier": {bridge: plan.as_json() for bridge, plan in self.carrier.items()},
         }
 
 
@@ -94,6 +105,8 @@ class Before:
     devices: list[Found[Device]]
     observed: Observed | None
     flows: dict[str, tuple[Found[Flow], ...]]
+    held: dict[str, set[str]]
+    """The ports of each bridge that were administratively down."""
 
 
 class Machine:
@@ -109,7 +122,9 @@ class Machine:
         """Observe everything and say what is to be done."""
         wanted = devices(self.panel.loaded, self.host)
         found = self.kernel.observe({want.item.key for want in wanted})
-        return Plans(delta(wanted, found, device.ORDER), *self._switch_plans())
+        host = delta(wanted, found, device.ORDER)
+        rows, flows, wirings = self._switch_plans()
+        return Plans(host, rows, flows, wirings, {} if host.steps or rows.steps else self._carrier_plans())
 
     def _switch_plans(self) -> tuple[Plan[Row], dict[str, Plan[Flow]], Plan[Wiring]]:
         if self.database is None:
@@ -130,6 +145,13 @@ class Machine:
         if any(is_new(step) for step in rows.steps):
             rows = plan_rows(self.panel, self.host, observed, target, wired)
         return rows, flows, self._wirings(observed, numbers)
+
+    def _carrier_plans(self) -> dict[str, Plan[PortAdmin]]:
+        plans = {}
+        for bridge in self._our_bridges(self.database.observe()) if self.database else ():
+            with LocalSwitch(management(bridge)) as switch:
+                plans[bridge], _ = plan_ports(self.host, bridge, self.panel.at, switch.ports())
+        return plans
 
     def _target(self, observed: Observed) -> str:
         targets = {f.item.controller for f in observed.rows if f.ours and isinstance(f.item, row.Bridge)}
@@ -180,7 +202,7 @@ class Machine:
         for _ in range(4):
             rows, flows, _wirings = self._switch_plans()
             if not rows.steps and not any(plan.steps for plan in flows.values()):
-                return
+                break
             for bridge, plan in flows.items():
                 if plan.steps:
                     say(f"bridge {bridge}: {len(plan.steps)} flow changes")
@@ -191,6 +213,25 @@ class Machine:
                 if not outcome.ok:
                     raise Failed(outcome.error)
             self._wait_for_ports()
+        for bridge in self._our_bridges(self.database.observe()):
+            self._change_ports(bridge, say)
+
+    def _change_ports(self, bridge: str, say: Callable[[str], None]) -> None:
+        """Take ports down and raise them; only what is without carrier for a moment takes another down."""
+        asked: tuple[PortChange, ...] = ()
+        with LocalSwitch(management(bridge)) as switch:
+            for _ in range(CARRIER_LOOKS):
+                plan, changes = plan_ports(self.host, bridge, self.panel.at, switch.ports())
+                if not changes:
+                    return
+                if changes == asked or not any(down for _, _, down in changes):
+                    for text in lines(plan):
+                        say(text)
+                    refused = switch.set_ports(changes)
+                    if refused:
+                        raise Failed(f"bridge {bridge}: " + "; ".join(f"port {n}: {refused[n]}" for n in refused))
+                asked = changes
+                time.sleep(SETTLE_SECONDS)
 
     def _change_flows(self, bridge: str, plan: Plan[Flow]) -> None:
         with LocalSwitch(management(bridge)) as switch:
@@ -218,11 +259,13 @@ class Machine:
         found = self.kernel.observe(())
         observed = self.database.observe() if self.database else None
         flows = {}
+        held = {}
         if observed is not None:
             for bridge in self._our_bridges(observed):
                 with LocalSwitch(management(bridge)) as switch:
                     flows[bridge] = tuple(each for each in switch.flows() if each.ours)
-        return Before(found, observed, flows)
+                    held[bridge] = {port.name for port in switch.ports() if port.held}
+        return Before(found, observed, flows, held)
 
     def put_back(self, before: Before) -> list[str]:
         """Undo what was done since `before`; what could not be undone, in words."""
@@ -244,6 +287,8 @@ class Machine:
                         plan = delta([Wanted(f.item, was) for f in found], switch.flows())
                         changed = switch.change(plan)
                         left += map(str, changed.errors)
+                        refused = switch.set_ports(changed_back(before.held[bridge], switch.ports()))
+                        left += [f"bridge {bridge}, port {number}: {text}" for number, text in refused.items()]
         except (Failed, SwitchError) as error:
             left.append(str(error))
         devices_plan = delta(
@@ -270,6 +315,12 @@ def clear_flows(bridges: Iterable[str]) -> None:
             changed = switch.change(delta([], switch.flows(ours_only=True)))
         if not changed.ok:
             raise Failed(f"bridge {bridge}: " + "; ".join(map(str, changed.errors)))
+
+
+def changed_back(held: Collection[str], ports: Iterable[SwitchPort]) -> tuple[PortChange, ...]:
+    """What takes down the ports that were, and raises the others."""
+    differ = [port for port in ports if port.held is not (port.name in held) and not port.gone]
+    return tuple((port.number, port.mac, not port.held) for port in differ)
 
 
 @contextmanager

@@ -53,6 +53,27 @@ def light_of(port: SwitchPort | None) -> Light:
     return Light.LIT if port.link else Light.DARK
 
 
+def plan_ports(
+    host: str, bridge: str, at: At, ports: Iterable[SwitchPort]
+) -> tuple[Plan[PortAdmin], tuple[PortChange, ...]]:
+    """What the ports of a bridge, as they are now, are to be, and how to say it to the switch."""
+    named = {port.name: port for port in ports}
+
+    def see(ref: PortRef) -> Light:
+        return light_of(named.get(ref.port))
+
+    steps = []
+    changes = []
+    for name, port in sorted(named.items()):
+        ref = PortRef(host, bridge, name)
+        cables = list(at(ref))
+        down = wanted_down(ref, cables, see)
+        if down is not None and down is not port.held and not port.gone:
+            steps.append(step(ref, down, cables, see))
+            changes.append((port.number, port.mac, down))
+    return Plan(tuple(steps)), tuple(changes)
+
+
 class Carrier:
     """See the module. Times are seconds of a clock that only goes forward."""
 

@@ -30,7 +30,7 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Veth:
-    """A veth pair: `name` on the host, `peer` inside `netns`. Both ends are up."""
+    """A veth pair: `name` on the host, `peer` inside `netns`. Both ends are made up."""
 
     name: str
     netns: str
@@ -43,6 +43,8 @@ class Veth:
     tx_checksum: bool = True
     """Of both ends. Off where the bridge is Open vSwitch's userspace datapath: it does not complete
     partial checksums, and TCP never connects."""
+    carried: bool = False
+    """Whether a wire takes the host's end down and raises it (carrier: follow): then only the peer is kept up."""
 
     fixed: ClassVar[frozenset[str]] = frozenset({"netns", "peer"})
 
@@ -58,8 +60,8 @@ class Veth:
             "mtu": self.mtu,
             "addresses": self.addresses,
             "tx_checksum": self.tx_checksum,
-            "up": True,
         }
+        facts["peer_up" if self.carried else "up"] = True
         if self.peer_mac is not None:
             facts["peer_mac"] = self.peer_mac
         return facts
@@ -67,13 +69,15 @@ class Veth:
 
 @dataclass(frozen=True)
 class Tap:
-    """A persistent tap without packet information, for a guest to open. Administratively up."""
+    """A persistent tap without packet information, for a guest to open. It is made up."""
 
     name: str
     mac: str | None = None
     """The host side's MAC, already through `tap_mac`; None leaves the kernel's random one."""
     mtu: int = 1500
     tx_checksum: bool = True
+    carried: bool = False
+    """Whether a wire takes it down and raises it (carrier: follow): then it is not kept up."""
 
     fixed: ClassVar[frozenset[str]] = frozenset()
 
@@ -86,8 +90,9 @@ class Tap:
             "kind": "tap",
             "mtu": self.mtu,
             "tx_checksum": self.tx_checksum,
-            "up": True,
         }
+        if not self.carried:
+            facts["up"] = True
         if self.mac is not None:
             facts["mac"] = self.mac
         return facts

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ipaddress import ip_interface
 
+from netctl.desired.carrier import follows
 from netctl.desired.device import Device, Namespace, Tap, Veth
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.plan import Wanted
-from netctl.policy import Loaded, Policy, host_side
+from netctl.policy import Loaded, Policy, PortRef, host_side
 
 
 class NoSuchHost(Exception):
@@ -58,6 +59,8 @@ def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
             mac = nic.mac or guest_mac(host, guest_name, nic_name)
             bridge = entry.bridges.get(nic.bridge) if nic.bridge else None
             checksum = bridge is None or bridge.datapath != "netdev"
+            ref = PortRef(host, nic.bridge, name) if nic.bridge else None
+            carried = ref is not None and follows(ref, loaded.wiring.at(ref))
             device: Device
             if nic.device == "veth":
                 device = Veth(
@@ -68,9 +71,10 @@ def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
                     peer_mac=mac,
                     addresses=tuple(sorted(str(ip_interface(each)) for each in nic.addresses)),
                     tx_checksum=checksum,
+                    carried=carried,
                 )
             elif nic.device == "tap":
-                device = Tap(name=name, mac=tap_mac(mac), mtu=nic.mtu, tx_checksum=checksum)
+                device = Tap(name=name, mac=tap_mac(mac), mtu=nic.mtu, tx_checksum=checksum, carried=carried)
             else:
                 raise AssertionError(f"{why}: {nic.device} passed the policy's checks")
             wanted.append(Wanted(device, why))

@@ -71,7 +71,9 @@ def make(tap: Tap, rtnl: Rtnl, host: str) -> None:
 
 
 def alter(tap: Tap, rtnl: Rtnl, host: str, new: bool = False) -> None:
-    """Give it everything that `tap` says; it comes up last. `new` is one that is not marked yet.
+    """Give it everything that `tap` says; it comes up last, for a wire that has it only at first.
+
+    `new` is one that is not marked yet.
 
     Raises DeviceMissing, NameTaken, Refused.
     """
@@ -80,12 +82,13 @@ def alter(tap: Tap, rtnl: Rtnl, host: str, new: bool = False) -> None:
         raise DeviceMissing(tap.name)
     if not new and (not ours(link, host) or not link.tap):
         raise NameTaken(tap.name, "tap" if link.tap else link.kind)
+    up = None if tap.carried and link.alias else True
     try:
         set_tx_checksum(rtnl, tap.name, tap.tx_checksum)
         rtnl.ask(
             RTM_NEWLINK,
             change_link(
-                link.index, up=True, address=tap.mac, mtu=tap.mtu, ifalias=mark(host), group=GROUP
+                link.index, up=up, address=tap.mac, mtu=tap.mtu, ifalias=mark(host), group=GROUP
             ),
         )
     except OSError as error:

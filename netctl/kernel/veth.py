@@ -47,6 +47,7 @@ class SeenVeth(Veth):
             "mtu": _both(self.mtu, self.peer_mtu),
             "tx_checksum": _both(self.tx_checksum, self.peer_tx_checksum),
             "up": _both(self.up, self.peer_up),
+            "peer_up": self.peer_up,
         }
 
 
@@ -122,7 +123,7 @@ def make(veth: Veth, rtnl: Rtnl, host: str) -> None:
 
 
 def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:
-    """Give both ends everything that `veth` says; the host's comes up last.
+    """Give both ends everything that `veth` says; the host's comes up last, for a wire that has it only at first.
 
     Raises DeviceMissing, NamespaceMissing, NameTaken, Refused.
     """
@@ -131,6 +132,7 @@ def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:
         raise DeviceMissing(veth.name)
     if not ours(link, host) or link.kind != "veth":
         raise NameTaken(veth.name, link.kind)
+    up = None if veth.carried and link.alias else True
     try:
         with netns.opened(veth.netns) as namespace, netns.rtnl(namespace) as inside:
             peer = inside.link(veth.peer)
@@ -143,7 +145,7 @@ def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:
             inside.ask(RTM_NEWLINK, change_link(peer.index, up=True, mtu=veth.mtu, address=veth.peer_mac))
             _set_addresses(inside, peer.index, veth.addresses)
         rtnl.ask(
-            RTM_NEWLINK, change_link(link.index, up=True, mtu=veth.mtu, ifalias=mark(host), group=GROUP)
+            RTM_NEWLINK, change_link(link.index, up=up, mtu=veth.mtu, ifalias=mark(host), group=GROUP)
         )
     except OSError as error:
         if error.errno == errno.ENODEV:

@@ -9,11 +9,12 @@ import os
 import select
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from netctl.controller.carrier import PortChange
 from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import Flow
 from netctl.desired.meter import Meter
@@ -153,6 +154,15 @@ class LocalSwitch:
                 refused.append(f"{step.verb} {'/'.join(step.key)}: {error.error(message).text}")
         if refused:
             raise SwitchError("; ".join(refused))
+
+    def set_ports(self, changes: tuple[PortChange, ...]) -> Mapping[int, str]:
+        """Take ports down or raise them: what the switch refused, by the port's number, in its words."""
+        mods = port.Mods()
+        self._send(mods.send(changes))
+        while True:
+            done = mods.feed(self._next())
+            if done is not None:
+                return done.refused
 
     def _connect(self) -> None:
         self._socket.settimeout(self.timeout)

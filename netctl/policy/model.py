@@ -433,7 +433,8 @@ class Wire(Part):
     )
     carrier: Literal["follow", "ignore"] | None = Field(
         None,
-        description="When one end goes down: `follow` takes the other down, as a cable would; `ignore` leaves it.",
+        description="When one end has no carrier: `follow` (which is meant when it is left out) takes the other down, "
+        "as a cable would; `ignore` leaves it.",
     )
 
     @model_validator(mode="before")

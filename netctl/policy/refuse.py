@@ -128,13 +128,6 @@ def _queues(policy: Policy) -> Places:
         yield ("queues", name), ""
 
 
-_CARRIER = OfWire(
-    lambda wire, _: wire.carrier == "follow",
-    ("carrier",),
-    lambda _: "leave it out: for now, a wire without it ignores its ends' carrier",
-)
-
-
 def _apart(one: PortRef, other: PortRef) -> bool:
     return (one.host, one.bridge) != (other.host, other.bridge)
 
@@ -156,7 +149,6 @@ NOT_YET = (
     NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
     NotYet("observe", _of_wire("observe"), Wire, "observe"),
-    NotYet("carrier: follow", _CARRIER, Wire, "carrier"),
     NotYet("role: fabric", _fabric, Port, "role"),
     NotYet("discover", _discover, Bridge, "discover"),
     NotYet("wires across bridges", _ACROSS, Wire, "ends"),

@@ -42,8 +42,8 @@ def lab() -> Loaded:
 
 def test_devices(lab: Loaded) -> None:
     assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
-        ("tap", "vm1-eth1"): Tap("vm1-eth1", "fe:54:00:84:e3:62", 9000, tx_checksum=False),
-        ("tap", "plain"): Tap("plain", "fe" + guest_mac("hv1", "vm1", "eth2")[2:], 1500),
+        ("tap", "vm1-eth1"): Tap("vm1-eth1", "fe:54:00:84:e3:62", 9000, tx_checksum=False, carried=True),
+        ("tap", "plain"): Tap("plain", "fe" + guest_mac("hv1", "vm1", "eth2")[2:], 1500, carried=True),
         ("netns", "ns1"): Namespace("ns1"),
         ("veth", "ns1-eth0"): Veth(
             "ns1-eth0",
@@ -52,8 +52,23 @@ def test_devices(lab: Loaded) -> None:
             peer_mac=guest_mac("hv1", "ns1", "eth0"),
             addresses=("10.120.1.11/24", "fd00::1/64"),
             tx_checksum=False,
+            carried=True,
         ),
     }
+
+
+def test_a_device_is_kept_up_unless_a_wire_passes_carrier_on_to_it() -> None:
+    def kept(wires: str) -> dict[str, list[str]]:
+        loaded = loads(LAB.partition("wires:")[0] + wires, "lab.yaml")
+        assert not loaded.problems, loaded.problems
+        items = [want.item for want in devices(loaded, "hv1") if want.item.key[0] != "netns"]
+        return {item.key[1]: sorted({"up", "peer_up"} & item.facts().keys()) for item in items}
+
+    wire = "wires:\n  - {ends: [vm1-eth1, ns1-eth0], carrier: CARRIER}\n"
+    assert kept("") == {"vm1-eth1": ["up"], "plain": ["up"], "ns1-eth0": ["up"]}
+    assert kept(wire.replace("CARRIER", "ignore")) == kept("")
+    assert kept(wire.replace("CARRIER", "follow")) == {"vm1-eth1": [], "plain": ["up"], "ns1-eth0": ["peer_up"]}
+    assert kept("wires:\n  - [{port: plain, vlan: 1}, {port: plain, vlan: 2}]\n")["plain"] == ["up"]
 
 
 def test_every_wish_says_where_it_comes_from(lab: Loaded) -> None:

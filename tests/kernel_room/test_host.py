@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from netctl.desired.device import ORDER, Device, Namespace, Stranger, Tap, Veth
@@ -111,6 +112,28 @@ def test_everything_that_differs_is_seen_and_put_right() -> None:
     assert verbs(reach(ALL)) == [("replace", "ns1-eth0")]
     sh("ip link del vm1-eth1; ip link del ns1-eth0")
     assert verbs(reach(ALL)) == [("add", "ns1-eth0"), ("add", "vm1-eth1")]
+
+
+@within
+def test_a_device_that_a_wire_takes_down_is_made_up_and_then_left_to_the_wire() -> None:
+    wires = (NS, replace(VETH, carried=True), replace(TAP, carried=True))
+    assert verbs(reach(wires)) == [("add", "ns1"), ("add", "ns1-eth0"), ("add", "vm1-eth1")]
+
+    def up(name: str) -> bool:
+        return ",UP" in sh(f"ip link show {name}")
+
+    assert (up("vm1-eth1"), up("ns1-eth0")) == (True, True)
+    sh("ip link set vm1-eth1 down; ip link set ns1-eth0 down")
+    assert verbs(reach(wires)) == []
+    sh("ip link set vm1-eth1 mtu 1400; ip link set ns1-eth0 mtu 1400; ip -n ns1 link set eth0 down")
+    with Host("hv1") as host:
+        found = plan(host, wires)
+        facts = {change.fact for step in found.steps for change in step.changes}
+        assert facts == {"mtu", "peer_up", "addresses"}, facts
+    assert verbs(reach(wires)) == [("change", "ns1-eth0"), ("change", "vm1-eth1")]
+    assert (up("vm1-eth1"), up("ns1-eth0")) == (False, False)
+    assert verbs(reach(ALL)) == [("change", "ns1-eth0"), ("change", "vm1-eth1")]
+    assert (up("vm1-eth1"), up("ns1-eth0")) == (True, True)
 
 
 @within
