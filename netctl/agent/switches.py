@@ -58,7 +58,7 @@ class Switches:
 
     def filenos(self) -> list[int]:
         """What to listen at."""
-        return [line.fileno() for line in self.lines.values() if line.up]
+        return [line.fileno() for line in self.lines.values() if line.fileno() >= 0]
 
     def due(self, now: float) -> float | None:
         """When to `look` at the latest; None for never."""
@@ -78,17 +78,22 @@ class Switches:
                 self._seen = seen
                 self._draw({bridge.name for bridge in seen.bridges}, now)
                 yield seen
-        for line in self.lines.values():
-            if line.up and not line.hear(now):
-                self._said[line.bridge] = line.why
-                yield SwitchDown(line.bridge, line.why)
-            if not line.up and line.due is not None and line.due <= now:
-                if line.connect(now):
-                    self._said.pop(line.bridge, None)
-                    yield SwitchUp(line.bridge)
-                elif self._said.get(line.bridge) != line.why:
-                    self._said[line.bridge] = line.why
-                    yield SwitchDown(line.bridge, line.why)
+        for name, line in self.lines.items():
+            was_up = line.up
+            line.move(now)
+            if was_up and not line.up:
+                was_up = False
+                yield self._down(line)
+                line.move(now)
+            if line.up and not was_up:
+                self._said.pop(name, None)
+                yield SwitchUp(name)
+            elif not line.up and line.why != self._said.get(name):
+                yield self._down(line)
+
+    def _down(self, line: Line) -> SwitchDown:
+        self._said[line.bridge] = line.why
+        return SwitchDown(line.bridge, line.why)
 
     def _draw(self, bridges: set[str], now: float) -> None:
         for gone in self.lines.keys() - bridges:

@@ -160,7 +160,7 @@ class Wires:
         for name, bridge in self._bridges.items():
             if not bridge.up and not bridge.told_down and bridge.why_down and now >= bridge.down_since + DOWN:
                 bridge.told_down = True
-                text = f"bridge {name} does not answer, its wires are down: {bridge.why_down}; is ovs-vswitchd running?"
+                text = f"bridge {name}: its wires cannot be looked at: {bridge.why_down}"
                 bridge.problems = (text,)
                 commands.append(Log("error", text))
         return commands

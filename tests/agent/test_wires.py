@@ -203,7 +203,7 @@ def test_a_switch_that_does_not_come_back_is_told_once() -> None:
     game.play(SwitchDown("br0", "refused"), DOWN / 2)
     assert game.said == []
     assert game.next() == (DOWN / 2, ())
-    assert game.said == ["error: bridge br0 does not answer, its wires are down: refused; is ovs-vswitchd running?"]
+    assert game.said == ["error: bridge br0: its wires cannot be looked at: refused"]
     assert game.wires.status.problems == (game.said[0].removeprefix("error: "),)
     assert game.wires.deadline is None
     game.play(SwitchDown("br0", "no such file"), 100)

@@ -216,6 +216,11 @@ class Box:
         """Stop ovs-vswitchd alone; the database goes on."""
         self._stop("ovs-vswitchd")
 
+    def kill_vswitchd(self, signal: str = "KILL") -> None:
+        """As a crash does: its pid file and its sockets stay."""
+        pid = self.path(f"{RUN['OVS_RUNDIR']}/ovs-vswitchd.pid").read_text().strip()
+        self.run(f"kill -{signal} {pid}; while [ -e /proc/{pid} ]; do sleep 0.005; done")
+
     def stop_ovs(self) -> None:
         self._stop("ovs-vswitchd")
         self._stop("ovsdb-server")
