@@ -110,7 +110,7 @@ class NeighbourView:
     announced: Announcement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WireEnd:
     host: str
     bridge: str
@@ -119,7 +119,7 @@ class WireEnd:
     """The VLAN of the port that is wired; None is the whole port."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WireView:
     name: str
     ends: tuple[WireEnd, WireEnd]

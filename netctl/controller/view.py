@@ -8,7 +8,7 @@ from typing import Literal
 
 from netctl.controller.brain import Brain, HostState, SwitchState
 from netctl.controller.carrier import light_of
-from netctl.controller.planning import Panel, place
+from netctl.controller.planning import Panel
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
@@ -29,6 +29,10 @@ from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef, host_side
+
+WireState = tuple[Literal["up", "down", "waiting"], str]
+
+UP: WireState = ("up", "")
 
 LISTED_STEPS = 50
 """Of a large plan this many lines are published."""
@@ -169,24 +173,33 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
     return views
 
 
-def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[WireView]:
-    views = []
+def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> Iterator[WireView]:
+    lit = {
+        PortRef(*at, name)
+        for at, (_, switch) in live.items()
+        for name, port in switch.carrier.ports.items()
+        if light_of(port) is Light.LIT
+    }
     for cable in panel.cables():
-        here = live.get(place(cable))
+        one, other = cable.ends
+        here = live.get((one.host, one.bridge))
         table = here[1].table if here else None
         installed = table is not None and table.installed(cookie_of(cable.name))
-        told = here[1].carrier.ports if here else {}
-        state, why = _wire_state(cable, here is not None, installed, ports, told)
-        ends = tuple(
-            WireEnd(end.host, end.bridge, end.port, vlan) for end, vlan in zip(cable.ends, cable.vlans, strict=True)
+        if installed and one in lit and other in lit:
+            state, why = UP
+        else:
+            told = here[1].carrier.ports if here else {}
+            state, why = _wire_state(cable, here is not None, installed, ports, told)
+        ends = (
+            WireEnd(one.host, one.bridge, one.port, cable.vlans[0]),
+            WireEnd(other.host, other.bridge, other.port, cable.vlans[1]),
         )
-        views.append(WireView(cable.name, (ends[0], ends[1]), state, why, cable.said))
-    return views
+        yield WireView(cable.name, ends, state, why, cable.said)
 
 
 def _wire_state(
     cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView], told: Mapping[str, SwitchPort]
-) -> tuple[Literal["up", "down", "waiting"], str]:
+) -> WireState:
     if not live:
         return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
     missing = [end for end in cable.ends if ports[end].number is None]
@@ -201,7 +214,7 @@ def _wire_state(
         return "down", f"{dark} has no carrier, so {held} was taken down"
     if dark or held:
         return "down", "; ".join(filter(None, (dark and f"no carrier at {dark}", held and f"{held} is held down")))
-    return "up", ""
+    return UP
 
 
 def _neighbours(brain: Brain) -> Iterator[NeighbourView]:
