@@ -75,6 +75,10 @@ class Evidence:
             self._path = self._look()
         return self._path
 
+    def look_again(self) -> None:
+        """Forget what `path` found."""
+        self._path = None
+
     def installed(self) -> str:
         """Why the switch has not got the wire; empty when it has."""
         path = self.path()
@@ -208,13 +212,12 @@ class Evidence:
 
     def _side(self, end: PortRef, settings: PortSettings | None, port: Row, interface: Row) -> Side:
         devices, gap = self._devices(end)
-        error = interface.get("error") or []
         state = port.get("status", {}).get("stp_state") or port.get("rstp_status", {}).get("rstp_port_state") or ""
         side = Side(
             end.port,
             tuple(devices),
             gap,
-            error=error[0] if error else "",
+            error=str(interface.get("error") or ""),
             lldp=interface.get("lldp", {}).get("enable") == "true",
             policing=interface.get("ingress_policing_rate", 0),
             spanning=state.lower() if state.lower() not in _SPANNING else "",

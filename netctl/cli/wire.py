@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from netctl.cli import trace
 from netctl.cli.evidence import Evidence
 from netctl.cli.inputs import BAD_INPUT, need_root, read_host, read_policy, say_and_exit
 from netctl.controller.planning import Panel
@@ -60,6 +61,9 @@ def witness(panel: Panel, stack: ExitStack) -> Callable[[Wire], Evidence]:
     """Who tells about a wire, until `stack` closes."""
     cables = {cable.name: cable for cable in panel.cables()}
     return lambda wire: stack.enter_context(Evidence(panel, cables[wire.name]))
+
+
+command.add_command(trace.command)
 
 
 def show(console: Console, checked: Sequence[Checked]) -> None:

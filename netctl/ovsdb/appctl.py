@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 
 from netctl.vswitch import run_dir
 
 TIMEOUT = 2.0
 """Seconds to wait for an answer."""
+
+
+_RULE = re.compile(r"\s*(\d+)\. (?:(.*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?\s*")
+_MISS = re.compile(r"\s*(\d+)\. No match\.?\s*")
+_ACTIONS = "Datapath actions: "
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A flow that a frame meets, as ovs-vswitchd names it."""
+
+    table: int
+    match: str
+    priority: int
+    cookie: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What ovs-vswitchd would do with a frame."""
+
+    rules: tuple[Rule, ...]
+    """The flows that it meets, in turn."""
+    missed: tuple[int, ...]
+    """The tables in which it meets none."""
+    actions: str
+    """What the datapath does in the end, with the datapath's own port numbers: «3», «drop»."""
+    remarks: str
+    """What is said behind that: that, and why, the frame takes the slow path."""
+    text: str
+    """All of it."""
 
 
 def ask(method: str, *arguments: str, timeout: float = TIMEOUT) -> str:
@@ -45,9 +78,24 @@ def settle() -> bool:
     return True
 
 
-def trace(bridge: str, port: int, frame: bytes) -> str:
-    """What the bridge would do with a frame that comes in by a port, as «ovs-appctl ofproto/trace» prints it.
+def trace(bridge: str, port: int, frame: bytes) -> Told:
+    """What the bridge would do with a frame that comes in by the port of that OpenFlow number (ofproto/trace).
 
     Nothing is sent and nothing counted. Raises OSError, ValueError.
     """
-    return ask("ofproto/trace", bridge, f"in_port={port}", frame.hex())
+    return read_trace(ask("ofproto/trace", bridge, f"in_port={port}", frame.hex()))
+
+
+def read_trace(text: str) -> Told:
+    """The answer to ofproto/trace, taken apart."""
+    rules = []
+    missed = []
+    body, _, rest = text.partition(_ACTIONS)
+    for line in body.splitlines():
+        if found := _RULE.fullmatch(line):
+            rules.append(Rule(int(found[1]), found[2] or "any", int(found[3]), int(found[4] or "0", 16)))
+        elif found := _MISS.fullmatch(line):
+            missed.append(int(found[1]))
+    actions, _, remarks = rest.partition("\n")
+    remarks = " ".join(line.strip() for line in remarks.splitlines() if line.strip())
+    return Told(tuple(rules), tuple(missed), actions.strip(), remarks, text.strip())

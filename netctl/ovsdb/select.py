@@ -24,7 +24,8 @@ class NoAnswer(Exception):
 def select(remote: str, *questions: tuple[str, str, str, Sequence[str]], timeout: float = 3.0) -> list[list[Row]]:
     """For each question (table, column, value, columns) the rows whose column has that value, all in one go.
 
-    Maps come as dict, sets as list, an optional value as a list of at most one. Raises NoAnswer and BadRemote.
+    Maps come as dict, sets as list; but a set of one, as an optional value is, comes as that one. Raises NoAnswer and
+    BadRemote.
     """
     check(remote)
     error, stream = Stream.open_block(Stream.open(remote), int(timeout * 1000))
