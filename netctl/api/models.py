@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from netctl.policy import Wire as PolicyWire
+from netctl.topology.announcement import Announcement
 
 
 def dpid_text(dpid: int) -> str:
@@ -83,6 +84,19 @@ class Bridge(Answer):
     problems: list[Problem]
 
 
+class LldpCounts(Answer):
+    """What LLDP came in at a port since its switch connected."""
+
+    frames: int
+    malformed: int
+    refused: int
+    """Of neighbours that there was no room for."""
+    lost: int
+    """Dropped unseen, because there were too many."""
+    why: str
+    """What is wrong with the last malformed one; empty for none."""
+
+
 class Port(Answer):
     host: str
     bridge: str
@@ -98,6 +112,24 @@ class Port(Answer):
     """Whether netctl made the port on the bridge."""
     error: str | None
     """What Open vSwitch says is wrong with it."""
+    lldp: LldpCounts | None = None
+    """Null where nothing came in."""
+
+
+class Neighbour(Answer):
+    """Who was heard by LLDP at a port, and all that it said."""
+
+    host: str
+    bridge: str
+    port: str
+    wire: str | None
+    """The wire that it was heard on; null on a port without one."""
+    since: datetime
+    """When it was first heard."""
+    changed: datetime
+    """When it last said something else than before."""
+    announced: Announcement
+    """The frame, field by field (IEEE 802.1AB-2016)."""
 
 
 class WireEnd(Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from netctl import __version__
 from netctl.api import body, models, patching, topology
@@ -13,7 +13,10 @@ from netctl.api.body import Body
 from netctl.api.problem import ProblemError, unknown
 from netctl.api.readiness import reasons
 from netctl.api.route import Call, Parameter, Route
-from netctl.controller.snapshot import PortView, Snapshot, WireView
+from netctl.controller.snapshot import NeighbourView, PortView, Snapshot, WireView
+
+Local = TypeVar("Local", PortView, NeighbourView)
+"""What is at a port of a bridge of a host."""
 
 
 def _status(call: Call) -> models.Status:
@@ -41,7 +44,8 @@ def _wire(call: Call) -> WireView:
     raise unknown("wire", name, (wire.name for wire in call.snapshot.wires))
 
 
-def _ports(call: Call) -> list[PortView]:
+def _chosen(call: Call, among: Iterable[Local]) -> list[Local]:
+    """Those that the query asks for."""
     snapshot = call.snapshot
     known: dict[str, Iterable[str]] = {
         "host": {host.name for host in snapshot.hosts} | {port.host for port in snapshot.ports},
@@ -51,13 +55,13 @@ def _ports(call: Call) -> list[PortView]:
     for kind, name in call.query.items():
         if name not in known[kind]:
             raise unknown(kind, name, sorted(known[kind]))
-    return [port for port in snapshot.ports if all(_fits(port, key, name) for key, name in call.query.items())]
+    return [each for each in among if all(_fits(each, key, name) for key, name in call.query.items())]
 
 
-def _fits(port: PortView, key: str, name: str) -> bool:
+def _fits(one: PortView | NeighbourView, key: str, name: str) -> bool:
     if key == "wire":
-        return name in (port.wire or "").split(", ")
-    return bool(getattr(port, key) == name)
+        return name in (one.wire or "").split(", ")
+    return bool(getattr(one, key) == name)
 
 
 def _ready(call: Call) -> models.Readiness:
@@ -166,7 +170,7 @@ ROUTES: tuple[Route, ...] = (
         "ports",
         "The ports of the bridges.",
         models.Port,
-        _ports,
+        lambda call: _chosen(call, call.snapshot.ports),
         many=True,
         query={
             "host": Parameter("Only ports of this hypervisor."),
@@ -281,6 +285,20 @@ ROUTES: tuple[Route, ...] = (
         brief=True,
         tagged=False,
         failures=patching.SCENE_FAILURES,
+    ),
+    Route(
+        "/api/v1/neighbours",
+        "neighbours",
+        "Who was heard by LLDP, and all that they said.",
+        models.Neighbour,
+        lambda call: _chosen(call, call.snapshot.neighbours),
+        many=True,
+        query={
+            "host": Parameter("Only those at ports of this hypervisor."),
+            "bridge": Parameter("Only those at ports of bridges of this name."),
+            "wire": Parameter("Only those heard on this wire."),
+        },
+        failures=(HTTPStatus.NOT_FOUND,),
     ),
     *_ryu("switches", models.TopologySwitch, topology.switches),
     *_ryu("links", models.TopologyLink, topology.links),

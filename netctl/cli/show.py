@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 import click
 
+from netctl.cli import neighbours
 from netctl.cli.remote import DEFAULT_URL, Unreachable, get, is_url
 from netctl.rundir import alive
+from netctl.topology import lldpcli
 
 BRIEF = 20
 """Rows of a table in the overview."""
@@ -30,8 +32,8 @@ class Unanswered(Exception):
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["host", "wires", "ports", "bridges", "status"]),
-    metavar="[host|wires|ports|bridges|status]",
+    type=click.Choice(["host", "wires", "ports", "bridges", "neighbours", "status"]),
+    metavar="[host|wires|ports|bridges|neighbours|status]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as the REST API and the agent write it.")
 @click.option(
@@ -44,8 +46,10 @@ class Unanswered(Exception):
 def command(what: str | None, as_json: bool, url: str) -> None:
     """What is there now.
 
-    Wires, ports, bridges and status are asked of the controller; `host` is what the agents of this machine
-    wrote in their status files ($NETCTL_RUN_DIR, or /run/netctl). Without a word: all of it in brief.
+    Wires, ports, bridges, neighbours and status are asked of the controller; `host` is what the agents of this
+    machine wrote in their status files ($NETCTL_RUN_DIR, or /run/netctl). Without a word: all of it in brief.
+
+    Neighbours, heard by LLDP, are printed as `lldpcli show neighbors details` does, and as JSON in its format json0.
 
     \b
     netctl show
@@ -62,6 +66,9 @@ def command(what: str | None, as_json: bool, url: str) -> None:
             if not agents:
                 raise Unanswered("no agent has run here; start one with `netctl agent` or `netctl up`")
             _print(agents, as_json, _show_agents)
+        elif what == "neighbours":
+            tags = neighbours.tags(_ask(url, what))
+            _print(lldpcli.json0(tags) if as_json else tags, as_json, neighbours.show)
         else:
             _print(_ask(url, what), as_json, _SHOW[what])
     except (Unanswered, Unreachable) as error:

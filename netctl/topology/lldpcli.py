@@ -60,6 +60,8 @@ class Heard:
     announced: Announcement
     age: float
     """Seconds since it last changed."""
+    where: tuple[tuple[str, str, str], ...] = ()
+    """More attributes that say where: name, title and value of each."""
 
 
 def tree(heard: Iterable[Heard]) -> list[Tag]:
@@ -118,6 +120,7 @@ def _interface(heard: Heard, chassis: int) -> Tag:
         ("via", "via", "LLDP"),
         ("rid", "RID", str(chassis)),
         ("age", "Time", _age(heard.age)),
+        *heard.where,
     )
     children = [_chassis(said), _port(said), *_vlans(said)]
     if said.med is not None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
+    LldpCounts,
+    NeighbourView,
     PolicyView,
     PortView,
     Problem,
@@ -17,6 +19,9 @@ from netctl.controller.snapshot import (
     WireEnd,
     WireView,
 )
+from netctl.topology import lldp
+from netctl.topology.announcement import Announcement
+from tests.topology import frames
 
 DPID = 0xAB
 LOCAL = 0xFFFFFFFE
@@ -27,13 +32,19 @@ def _port(bridge: str, name: str, number: int, wire: str | None, **more: object)
     return replace(port, **more)  # type: ignore[arg-type]
 
 
+def announcement(*tlvs: bytes) -> Announcement:
+    said = lldp.decode(frames.frame(*tlvs))
+    assert isinstance(said, Announcement)
+    return said
+
+
 GOOD = Snapshot(
     revision=7,
     policy=PolicyView("flows/lab.yaml", ("flows/lab.yaml",), "5f" * 32, 1_790_000_000.25),
     hosts=(HostView("hv1", "unix:/var/run/openvswitch/db.sock", True),),
     bridges=(BridgeView("hv1", "ovbr0", "netdev", "drop", DPID, True, 4),),
     ports=(
-        _port("ovbr0", "vm1-eth1", 1, "vm1-eth1--vm2-eth1"),
+        _port("ovbr0", "vm1-eth1", 1, "vm1-eth1--vm2-eth1", lldp=LldpCounts(3, 1, 0, 0, "a TTL of 1 octets")),
         _port("ovbr0", "vm2-eth1", 2, "vm1-eth1--vm2-eth1"),
         _port("ovbr0", "sniffer0", 3, None, up=False),
     ),
@@ -61,6 +72,13 @@ GOOD = Snapshot(
         Station("52:54:00:84:e3:62", ("10.0.0.1",), ("fe80::1", "fd00::1"), DPID, "vm1-eth1"),
         Station("52:54:00:74:e2:c3", (), (), DPID, "gone"),
         Station("52:54:00:74:e2:c4", (), (), DPID, "ovbr0"),
+    ),
+    neighbours=(
+        NeighbourView(
+            *("hv1", "ovbr0", "vm1-eth1", "vm1-eth1--vm2-eth1"),
+            *(1_790_000_010.5, 1_790_000_020.0),
+            announcement(*frames.BASIC, frames.DOT1[0], frames.UNKNOWN),
+        ),
     ),
     flow_changes=4,
 )

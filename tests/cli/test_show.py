@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -318,3 +319,44 @@ def test_a_table_on_a_terminal(controller: Callable[[Any], str]) -> None:
     assert "─".encode() in shown
     assert b"\x1b[32mup" in shown
     assert b"\x1b[2J" not in shown
+
+
+def test_neighbours(controller: Callable[[Any], str]) -> None:
+    lines = show("neighbours", "--url", controller(GOOD)).output.splitlines()
+    assert lines[:3] == ["-" * 79, "LLDP neighbors:", "-" * 79]
+    assert re.fullmatch(
+        r"Interface:    vm1-eth1, via: LLDP, RID: 1, Time: -?\d+ days?, \d\d:\d\d:\d\d, bridge: hv1/ovbr0, "
+        "wire: vm1-eth1--vm2-eth1",
+        lines[3],
+    )
+    assert lines[4:12] == [
+        "  Chassis:",
+        "    ChassisID:    mac 02:00:00:00:00:01",
+        "    SysName:      sw-a",
+        "    SysDescr:     Debian GNU/Linux, Büro",
+        "    MgmtIP:       10.1.1.1",
+        "    MgmtIface:    3",
+        "    MgmtIP:       2001:db8::1",
+        "    MgmtIface:    7",
+    ]
+    assert lines[-3:] == [
+        "  Unknown TLVs:",
+        "    TLV:          OUI: 33,44,55, SubType: 254, Len: 3 55,55,55",
+        "-" * 79,
+    ]
+
+
+def test_neighbours_in_json0(controller: Callable[[Any], str]) -> None:
+    answer = json.loads(show("neighbours", "--json", "--url", controller(GOOD)).output)
+    (interface,) = answer["lldp"][0]["interface"]
+    assert (interface["name"], interface["bridge"], interface["via"]) == ("vm1-eth1", "hv1/ovbr0", "LLDP")
+    assert interface["chassis"][0]["id"] == [{"type": "mac", "value": "02:00:00:00:00:01"}]
+    assert interface["vlan"] == [{"vlan-id": "100", "pvid": True}]
+    assert json.loads(show("neighbours", "--json", "--url", controller(EMPTY)).output) == {"lldp": [{}]}
+
+
+def test_what_a_neighbour_says_cannot_move_the_cursor(controller: Callable[[Any], str]) -> None:
+    (neighbour,) = GOOD.neighbours
+    evil = replace(neighbour, announced=replace(neighbour.announced, system_name="a\x1b[2J\nb"))
+    output = show("neighbours", "--url", controller(replace(GOOD, neighbours=(evil,)))).output
+    assert "    SysName:      a?[2J?b\n" in output

@@ -86,14 +86,23 @@ def heard(box: Box, *sent: bytes) -> list[dict[str, Any]]:
     try:
         return box.wait_for(lambda: found if len(found := all_there()) == len(ids) else [], 5)
     finally:
-        forget = [frames.frame(ttl=0, chassis=chassis_of(each)) for each in sent]
-        box.run(code, input=json.dumps([each.hex() for each in forget]))
+        box.run(code, input=json.dumps([shutdown(each).hex() for each in sent]))
         box.wait_for(lambda: not all_there(), 5, "lldpd to forget")
 
 
-def chassis_of(frame: bytes) -> tuple[int, bytes]:
-    length = frame[15]
-    return frame[16], frame[17 : 16 + length]
+def shutdown(frame: bytes) -> bytes:
+    """A frame of the same chassis and port that says that it goes."""
+    chassis, port, _ = tlvs(frame)[:3]
+    return lldp.build(frames.MAC, (chassis[0], chassis[1:]), (port[0], port[1:]), 0)
+
+
+def tlvs(frame: bytes) -> list[bytes]:
+    at, values = 14, []
+    while at < len(frame):
+        length = int.from_bytes(frame[at : at + 2], "big") & 0x1FF
+        values.append(frame[at + 2 : at + 2 + length])
+        at += 2 + length
+    return values
 
 
 def read(frame: bytes) -> Announcement:
