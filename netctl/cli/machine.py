@@ -17,7 +17,7 @@ from netctl.desired.device import Device
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.row import Observed, Row
-from netctl.desired.takeover import adopted_bridges
+from netctl.desired.takeover import adopted_bridges, doomed
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -136,7 +136,7 @@ class Machine:
         for bridge in self._our_bridges(observed):
             with LocalSwitch(management(bridge)) as switch:
                 numbers[bridge] = {port.name: port.number for port in switch.ports()}
-                found = switch.flows()
+                found = [] if bridge in doomed(observed) else switch.flows()
             state = table(self.panel, self.host, bridge, numbers[bridge], observed, found)
             flows[bridge] = state.plan()
             wired |= state.wired()

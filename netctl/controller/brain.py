@@ -50,7 +50,7 @@ from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
 from netctl.controller.table import Table, owner
 from netctl.desired.flow import Flow
 from netctl.desired.row import Bridge, Observed, Row
-from netctl.desired.takeover import adopted_bridges
+from netctl.desired.takeover import adopted_bridges, doomed
 from netctl.plan import Plan, Step
 from netctl.plan.delta import changes
 from netctl.plan.model import T
@@ -298,6 +298,10 @@ class Brain:
             return []
         host.dirty = True
         if isinstance(event, HostSeen):
+            flushed = doomed(host.observed) - doomed(event.observed) if host.observed is not None else set()
+            for dpid, bridge in host.bridges.items():
+                if bridge in flushed and dpid in self.switches:
+                    self.switches[dpid].unread = True
             host.observed, host.target = event.observed, event.target
             host.bridges = our_bridges(event.observed)
             host.adopted = adopted_bridges(event.observed)

@@ -101,6 +101,15 @@ def adopted_bridges(observed: Observed) -> set[str]:
     return {bridge_of(f.item) for f in observed.rows if f.ours and is_adopted(f.item)}
 
 
+def doomed(observed: Observed) -> set[str]:
+    """The bridges whose flows go, everybody's, as soon as their fail_mode is put right."""
+    return {
+        f.item.name
+        for f in observed.rows
+        if f.ours and isinstance(f.item, Bridge) and not f.item.adopted and f.item.fail_mode != "secure"
+    }
+
+
 def bridge_of(row: Row) -> str:
     return row.bridge if isinstance(row, Port) else row.name
 
