@@ -367,3 +367,31 @@ def test_what_was_patched_may_be_edited(lab: Panel) -> None:
     lab.box.wait_for(lambda: lab.wires() == {}, 5, "the policy's wire to go")
     path.unlink()
     lab.box.wait_for(lambda: lab.wires() == {FIRST: "up"}, 5, "the policy's wire to come back")
+
+
+def test_the_token_has_its_place(box: Box) -> None:
+    lab = Panel(box)
+    lab.write(POLICY)
+    box.path("/run/netctl.conf").write_text("[netctl]\ntoken_file = /run/a/token\n")
+    for arguments, place in (
+        (("--config-file", "/run/netctl.conf"), "/run/a/token"),
+        (("--netctl-token-file", "/run/b/token"), "/run/b/token"),
+        (("--netctl-token-file", "/proc/token"), ""),
+    ):
+        controller = lab.controller({"NETCTL_TOKEN_FILE": ""}, *arguments)
+        box.wait_for(lambda: lab.status()["policy"]["digest"], 10, "the policy to be read")
+        if place:
+            file = box.path(place)
+            assert file.stat().st_mode & 0o777 == 0o600
+            token = file.read_text().strip()
+            assert lab.ask("DELETE", f"{WIRES}/nothing", token="wrong")[0] == 401
+            assert lab.ask("DELETE", f"{WIRES}/nothing", token=token)[0] == 404
+            file.unlink()
+            assert lab.ask("DELETE", f"{WIRES}/nothing", token=token)[0] == 401
+            assert file.read_text().strip() not in ("", token)
+        else:
+            status, problem = lab.ask("DELETE", f"{WIRES}/nothing", token="any")
+            assert (status, "no token can be made in /proc" in problem["detail"]) == (503, True)
+            box.wait_for(lambda: "wires cannot be changed over REST: no token can be made in /proc" in lab.log(), 5)
+        controller.send_signal(signal.SIGTERM)
+        controller.wait(10)
