@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -149,9 +149,19 @@ def _show_agents(agents: list[Json]) -> None:
                 ("state", "the host is as the policy says" if agent["converged"] else "not there yet:"),
                 *(("", each) for each in agent["problems"]),
                 ("repairs", str(agent["repairs"])),
+                *_stand_in(agent.get("wires", {})),
                 *(("last plan" if first else "", each) for first, each in _first(agent["plan"])),
             ]
         )
+
+
+def _stand_in(wires: Json) -> Iterator[tuple[str, str]]:
+    """What an agent did for the wires; one that is older said nothing of them."""
+    if wires.get("restores"):
+        yield "restores", f"{wires['restores']}, the last took {wires['restore_ms']:.0f} ms"
+    if wires.get("alone"):
+        yield "alone", f"no controller is connected to {', '.join(wires['alone'])}: this agent decides there"
+    yield from (("wires", each) for each in wires.get("problems", ()))
 
 
 def _process(agent: Json) -> str:

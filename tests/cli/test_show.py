@@ -202,6 +202,17 @@ def test_host() -> None:
     assert [agent["running"] for agent in json.loads(show("host", "--json").output)] == [True, False]
 
 
+def test_host_with_what_the_agent_did_for_the_wires() -> None:
+    wires = {"restores": 2, "restored": 1_790_000_003.0, "restore_ms": 7.4, "stood_in": 0, "alone": ["br0", "br1"]}
+    write_json("agent-hv1", {**AGENT, "wires": {**wires, "problems": ["bridge br2 refuses"]}})
+    assert show("host").output.splitlines()[3:-1] == [
+        "repairs    3",
+        "restores   2, the last took 7 ms",
+        "alone      no controller is connected to br0, br1: this agent decides there",
+        "wires      bridge br2 refuses",
+    ]
+
+
 def test_host_as_the_agent_writes_it() -> None:
     from netctl.agent.daemon import as_json
     from netctl.agent.messages import Status
