@@ -391,6 +391,7 @@ class Netctl(engine.App):
             return
         if commands or not all(isinstance(event, Tick) for event in batch):
             self.published = None
+        self.brain.happened.clear()
         for command in commands:
             try:
                 self._do(command)

@@ -43,6 +43,7 @@ from netctl.controller.events import (
     SwitchUp,
     Tick,
 )
+from netctl.controller.happenings import Happening
 from netctl.controller.listening import Listening
 from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
@@ -163,6 +164,8 @@ class Brain:
         self.hosts: dict[str, HostState] = {}
         self.switches: dict[int, SwitchState] = {}
         self.listening = Listening()
+        self.happened: list[Happening] = []
+        """What others may want to be told; whoever tells them takes it away."""
         self.flow_changes = 0
         self.revision = 0
         self.now = 0.0

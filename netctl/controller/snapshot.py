@@ -165,6 +165,21 @@ class SwitchPort:
         return self.mac == "00:00:00:00:00:00"
 
 
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link in one direction: what leaves by the first port comes in at the second. A cable is two of these."""
+
+    src_dpid: int
+    src_port: int
+    """The OpenFlow number of the port."""
+    dst_dpid: int
+    dst_port: int
+    since: float
+    """When it was found, seconds since the epoch."""
+    one_way: bool = False
+    """Whether nothing comes the other way; False while that is not known yet."""
+
+
 @dataclass(frozen=True)
 class SwitchView:
     """A connected switch as Ryu's topology API shows it."""
@@ -185,6 +200,8 @@ class Snapshot:
     switches: tuple[SwitchView, ...] = ()
     stations: tuple[Station, ...] = ()
     neighbours: tuple[NeighbourView, ...] = ()
+    links: tuple[LinkView, ...] = ()
+    """The same object until a link comes, goes or changes."""
     flow_changes: int = 0
     """Flow modifications sent since the start; a controller that comes back to a good switch sends none."""
 
