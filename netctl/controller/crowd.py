@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-PER_PORT = 16
+PER_PORT = 64
 TOTAL = 1024
 
 Port = tuple[int, int]

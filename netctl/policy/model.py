@@ -429,7 +429,9 @@ class Wire(Part):
     rate: Rates | None = Field(None, description="How fast it may go; as fast as it can when left out.")
     classify: tuple[Class, ...] = Field((), description="Which frames go through which queue; the first that matches.")
     observe: Literal["lldp"] | None = Field(
-        None, description="`lldp` for a copy of LLDP to the controller; the frame itself passes untouched."
+        None,
+        description="`lldp` for a copy of LLDP to the controller, for `netctl show neighbours`; "
+        "the frame itself passes untouched.",
     )
     carrier: Literal["follow", "ignore"] | None = Field(
         None,

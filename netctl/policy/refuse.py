@@ -148,7 +148,6 @@ NOT_YET = (
     NotYet("queues", _queues, Policy, "queues"),
     NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
-    NotYet("observe", _of_wire("observe"), Wire, "observe"),
     NotYet("role: fabric", _fabric, Port, "role"),
     NotYet("discover", _discover, Bridge, "discover"),
     NotYet("wires across bridges", _ACROSS, Wire, "ends"),
