@@ -14,8 +14,8 @@ PLAY = """
 import socket, struct, sys, time
 
 def end(device):
-    each = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(TYPE))
-    each.bind((device, 0))
+    each = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    each.bind((device, TYPE))
     each.setblocking(False)
     return each
 
