@@ -150,6 +150,7 @@ class Evidence:
             each.flow.identity: FlowCount(
                 f"{described(each.flow)} ({self.owner(each.flow)})",
                 each.packets,
+                each.flow.table,
                 each.flow.match.in_port,
                 each.flow.cookie == cookie,
                 NORMAL in each.flow.outputs(),

@@ -208,11 +208,11 @@ class Up:
         return f"{len(entry.guests)} guests, {len(policy.wires)} wires, {len(entry.bridges)} bridges"
 
     def _check(self) -> bool:
-        from netctl.cli.wire import show
+        from netctl.cli.wire import show, witness
         from netctl.probe.wires import check_wires
 
         assert self.panel.loaded.policy is not None
-        checked = check_wires(self.panel.loaded.policy, self.host, patience=5.0)
+        checked = check_wires(self.panel.loaded.policy, self.host, patience=5.0, witness=witness(self.panel))
         show(self.console, checked)
         return all(each.good for each in checked)
 

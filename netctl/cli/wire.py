@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
 import click
 from rich.console import Console
@@ -45,11 +44,10 @@ def check(names: tuple[str, ...], path: str | None, host: str | None, as_json: b
     this = read_host(panel, host)
     need_root("netctl wire check")
     assert panel.loaded.policy is not None
-    with ExitStack() as stack:
-        try:
-            checked = check_wires(panel.loaded.policy, this, names, witness=witness(panel, stack))
-        except UnknownWire as error:
-            say_and_exit(str(error), BAD_INPUT)
+    try:
+        checked = check_wires(panel.loaded.policy, this, names, witness=witness(panel))
+    except UnknownWire as error:
+        say_and_exit(str(error), BAD_INPUT)
     if as_json:
         click.echo(json.dumps([each.as_json() for each in checked], indent=2))
     else:
@@ -57,10 +55,10 @@ def check(names: tuple[str, ...], path: str | None, host: str | None, as_json: b
     raise SystemExit(0 if all(each.good for each in checked) else 1)
 
 
-def witness(panel: Panel, stack: ExitStack) -> Callable[[Wire], Evidence]:
-    """Who tells about a wire, until `stack` closes."""
+def witness(panel: Panel) -> Callable[[Wire], Evidence]:
+    """Who tells about a wire, as a context manager."""
     cables = {cable.name: cable for cable in panel.cables()}
-    return lambda wire: stack.enter_context(Evidence(panel, cables[wire.name]))
+    return lambda wire: Evidence(panel, cables[wire.name])
 
 
 command.add_command(trace.command)
@@ -152,11 +150,12 @@ def table(checked: Sequence[Checked], signs: Signs) -> Table:
 
 def cell(checked: Checked, kind: str, signs: Signs) -> Text:
     """Both directions of one kind: «→ 113 µs  ← 98 µs»."""
+    width = max(9, *(len(outcome(row, signs)) + 1 for row in checked.rows))
     text = Text()
     for row in checked.rows:
         if row.kind == kind:
             sign = signs.there if row.sender == checked.ends[0] else signs.back
-            text.append(f"{sign} {outcome(row, signs):<13}", STYLE[row.outcome])
+            text.append(f"{sign} {outcome(row, signs):<{width}}", STYLE[row.outcome])
     return text
 
 

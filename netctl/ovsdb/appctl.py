@@ -45,12 +45,16 @@ class Told:
     """All of it."""
 
 
+def pid() -> int:
+    """The process number of this machine's ovs-vswitchd. Raises OSError, ValueError where there is none."""
+    return int((run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
+
+
 def ask(method: str, *arguments: str, timeout: float = TIMEOUT) -> str:
     """What ovs-vswitchd answers. Raises OSError when it does not, ValueError (with its own words) when it refuses."""
-    pid = int((run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.settimeout(timeout)
-        control.connect(str(run_dir() / f"ovs-vswitchd.{pid}.ctl"))
+        control.connect(str(run_dir() / f"ovs-vswitchd.{pid()}.ctl"))
         control.sendall(json.dumps({"id": 0, "method": method, "params": list(arguments)}).encode())
         text = b""
         while True:

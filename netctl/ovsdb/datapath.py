@@ -8,15 +8,13 @@ such ports.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import socket
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from netctl.vswitch import run_dir
+from netctl.ovsdb.appctl import ask, pid
 
 TIMEOUT = 1.0
 """Seconds to wait for ovs-vswitchd."""
@@ -30,8 +28,8 @@ _PORT = re.compile(r"^\s+port \d+: (\S+)")
 def ports() -> list[str]:
     """The devices that the userspace datapath holds; none when there is no Open vSwitch here, or no such datapath."""
     with suppress(OSError, ValueError):
-        if _is_here(_pid()):
-            answer = _appctl("dpctl/show", DATAPATH)
+        if _is_here(pid()):
+            answer = ask("dpctl/show", DATAPATH, timeout=TIMEOUT)
             return [match[1] for line in answer.splitlines() if (match := _PORT.match(line))]
     return []
 
@@ -66,18 +64,18 @@ def forget_dead(devices: Mapping[str, int]) -> list[str]:
 
 def _delete(device: str) -> bool:
     with suppress(OSError, ValueError):
-        _appctl("dpctl/del-if", DATAPATH, device)
+        ask("dpctl/del-if", DATAPATH, device, timeout=TIMEOUT)
         return True
     return False
 
 
-def _is_here(pid: int) -> bool:
+def _is_here(process: int) -> bool:
     """Whether a process is an ovs-vswitchd in this thread's network namespace, so that its devices are those here.
 
     One in a container with process numbers of its own is not known to be.
     """
-    name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    return name == "ovs-vswitchd" and os.path.samefile(f"/proc/{pid}/ns/net", "/proc/thread-self/ns/net")
+    name = Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    return name == "ovs-vswitchd" and os.path.samefile(f"/proc/{process}/ns/net", "/proc/thread-self/ns/net")
 
 
 def _packet_sockets() -> set[int]:
@@ -86,7 +84,7 @@ def _packet_sockets() -> set[int]:
     Raises OSError when this process may not see what sockets it has.
     """
     mine: set[str] = set()
-    folder = f"/proc/{_pid()}/fd"
+    folder = f"/proc/{pid()}/fd"
     for descriptor in os.listdir(folder):
         with suppress(OSError):
             target = os.readlink(f"{folder}/{descriptor}")
@@ -100,28 +98,3 @@ def _packet_sockets() -> set[int]:
         if fields[8] in mine:
             found.add(int(fields[4]))
     return found
-
-
-def _pid() -> int:
-    return int((run_dir() / "ovs-vswitchd.pid").read_text(encoding="ascii"))
-
-
-def _appctl(method: str, *arguments: str) -> str:
-    """What ovs-vswitchd answers. Raises OSError when it does not, ValueError when it refuses."""
-    request = {"id": 0, "method": method, "params": list(arguments)}
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-        control.settimeout(TIMEOUT)
-        control.connect(str(run_dir() / f"ovs-vswitchd.{_pid()}.ctl"))
-        control.sendall(json.dumps(request).encode())
-        text = b""
-        while True:
-            data = control.recv(65536)
-            if not data:
-                raise ConnectionError("ovs-vswitchd hung up")
-            text += data
-            with suppress(ValueError):
-                answer = json.loads(text)
-                break
-    if answer.get("error") is not None:
-        raise ValueError(str(answer["error"]).strip())
-    return str(answer["result"])

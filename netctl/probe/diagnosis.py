@@ -147,7 +147,11 @@ def with_flows(
         for key, each in after.items()
         if each.in_port in (None, port)
     }
-    mine = sum(count for key, count in more.items() if after[key].of_wire and after[key].in_port == port)
+    mine = sum(
+        count
+        for key, count in more.items()
+        if after[key].of_wire and (after[key].table, after[key].in_port) == (0, port)
+    )
     others = sorted(
         ((after[key].text, count) for key, count in more.items() if not after[key].of_wire and count >= grown.sent),
         key=lambda other: other[1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -70,7 +70,7 @@ def check_wires(
     host: str,
     names: Iterable[str] = (),
     patience: float = 0.0,
-    witness: Callable[[Wire], Witness] | None = None,
+    witness: Callable[[Wire], AbstractContextManager[Witness]] | None = None,
 ) -> list[Checked]:
     """Check the wires called `names`, or all that end on `host`, which is this machine, in order.
 
@@ -90,7 +90,12 @@ def check_wires(
         ]
     if witness is None:
         return checked
-    return [look_closer(ports, by_name[each.wire], host, each, witness(by_name[each.wire])) for each in checked]
+    closer = []
+    for each in checked:
+        wire = by_name[each.wire]
+        with witness(wire) as one:
+            closer.append(look_closer(ports, wire, host, each, one))
+    return closer
 
 
 def vlans(policy: Policy, ports: Ports) -> dict[PortRef, frozenset[int]]:

@@ -16,6 +16,7 @@ class FlowCount:
     text: str
     """For a person: table, priority, match, actions, whose it is."""
     packets: int
+    table: int
     in_port: int | None
     """The OpenFlow number of the port that it looks at; None for any."""
     of_wire: bool

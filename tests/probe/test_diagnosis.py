@@ -74,7 +74,7 @@ class Bus:
         self.looks += 1
         numbers = {"wire 0": 1, "wire 1": 2}
         return {
-            name: FlowCount(name, count, numbers.get(name), name in numbers, name == "NORMAL")
+            name: FlowCount(name, count, 0, numbers.get(name), name in numbers, name == "NORMAL")
             for name, count in self.flow_counts.items()
         }
 
