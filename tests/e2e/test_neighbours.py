@@ -194,3 +194,23 @@ def test_a_wire_of_vlans_is_heard_as_it_comes_in(box: Box, tap: str) -> None:
     heard = box.wait_for(lambda: [each for each in lab.read("/api/v1/neighbours") if each["port"] == "n2-eth0"], 5)
     assert [(each["wire"], each["announced"]["tags"]) for each in heard] == [("trunk", [200])]
     assert {each["port"] for each in lab.read("/api/v1/neighbours")} == {"n1-eth0", "n2-eth0"}
+
+
+def test_applications_beside_netctl_get_their_own_packets_and_no_others(box: Box, engine_python: str) -> None:
+    box.start_ovs()
+    lab = Lab(box, engine_python)
+    lab.write(OBSERVED)
+    lab.controller({}, "tests.e2e.beside")
+    lab.agent()
+    lab.converged()
+    box.run("ovs-ofctl -O OpenFlow13 add-flow ovbr0 cookie=0x77,priority=200,in_port=m1-eth0,actions=CONTROLLER")
+    play(
+        box,
+        ["n1", "n2", "m1"],
+        [one("n1", marked(b"first"), n2=marked(b"first")), Put("m1", [marked(b"theirs")])],
+    )
+    told = box.path("/run/beside.log")
+    box.wait_for(lambda: "0x77 3" in told.read_text(), 5, "the application to hear its own flow")
+    box.wait_for(lambda: lab.read("/api/v1/neighbours"), 5, "netctl to hear its own")
+    assert {line.split()[0] for line in told.read_text().splitlines()} == {"0x77"}
+    assert {each["port"] for each in lab.read("/api/v1/neighbours")} == {"n1-eth0"}
