@@ -20,6 +20,7 @@ from netctl.kernel.rtnl import (
     NLM_F_EXCL,
     NLM_F_REPLACE,
     RTM_DELADDR,
+    RTM_DELLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     Link,
@@ -29,6 +30,7 @@ from netctl.kernel.rtnl import (
 from netctl.plan import Value
 from netctl.plan.model import show
 
+_INDEX_TRIES = 100
 
 @dataclass(frozen=True)
 class SeenVeth(Veth):
@@ -101,17 +103,11 @@ def make(veth: Veth, rtnl: Rtnl, host: str) -> None:
     Raises NamespaceMissing, ModuleMissing, NameTaken, Refused.
     """
     with netns.opened(veth.netns) as namespace:
-        peer = change_link(0, ifname=veth.peer, mtu=veth.mtu, address=veth.peer_mac, net_ns_fd=namespace)
-        data = {"attrs": [("VETH_INFO_PEER", peer)]}
-        link = change_link(
-            0,
-            ifname=veth.name,
-            mtu=veth.mtu,
-            group=GROUP,
-            linkinfo={"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]},
-        )
         try:
-            rtnl.ask(RTM_NEWLINK, link, NLM_F_CREATE | NLM_F_EXCL)
+            _make_pair(veth, rtnl, namespace)
+            made = rtnl.link(veth.name)
+            if made is not None and made.index == made.lower:
+                _make_again(made.index, veth, rtnl, namespace)
         except OSError as error:
             if error.errno in {errno.EOPNOTSUPP, errno.ENODEV}:
                 raise ModuleMissing("veth") from error
@@ -120,6 +116,37 @@ def make(veth: Veth, rtnl: Rtnl, host: str) -> None:
             if rtnl.link(veth.name) is None:
                 raise NameTaken(veth.peer, "device", veth.netns) from error
     alter(veth, rtnl, host)
+
+
+def _make_again(index: int, veth: Veth, rtnl: Rtnl, namespace: int) -> None:
+    """Make a pair again of which both ends have the same index.
+
+    By that alone the kernel tells a device that hangs on another, and announces at once when such a one loses
+    carrier; for the others it takes up to a second (net/core/link_watch.c, linkwatch_urgent_event).
+    """
+    rtnl.ask(RTM_DELLINK, change_link(index))
+    for peer_index in range(index + 1, index + _INDEX_TRIES):
+        try:
+            _make_pair(veth, rtnl, namespace, index, peer_index)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+    _make_pair(veth, rtnl, namespace)
+
+
+def _make_pair(veth: Veth, rtnl: Rtnl, namespace: int, index: int = 0, peer_index: int = 0) -> None:
+    """0 leaves the index of either to the kernel."""
+    peer = change_link(peer_index, ifname=veth.peer, mtu=veth.mtu, address=veth.peer_mac, net_ns_fd=namespace)
+    data = {"attrs": [("VETH_INFO_PEER", peer)]}
+    link = change_link(
+        index,
+        ifname=veth.name,
+        mtu=veth.mtu,
+        group=GROUP,
+        linkinfo={"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]},
+    )
+    rtnl.ask(RTM_NEWLINK, link, NLM_F_CREATE | NLM_F_EXCL)
 
 
 def alter(veth: Veth, rtnl: Rtnl, host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
 import subprocess
 from collections.abc import Iterable
@@ -134,6 +135,15 @@ def test_a_device_that_a_wire_takes_down_is_made_up_and_then_left_to_the_wire() 
     assert (up("vm1-eth1"), up("ns1-eth0")) == (False, False)
     assert verbs(reach(ALL)) == [("change", "ns1-eth0"), ("change", "vm1-eth1")]
     assert (up("vm1-eth1"), up("ns1-eth0")) == (True, True)
+
+
+@within
+def test_the_two_ends_of_a_pair_never_have_the_same_index() -> None:
+    """In a fresh box both would be number 2."""
+    reach([NS, *(replace(VETH, name=f"ns1-eth{n}", peer=f"eth{n}", addresses=()) for n in range(3))])
+    for number in range(3):
+        index, peer = re.findall(r"^(\d+): \S+@if(\d+):", sh(f"ip -o link show ns1-eth{number}"))[0]
+        assert index != peer
 
 
 @within
