@@ -142,8 +142,9 @@ class _Work:
         numbers = {port.name: port.number for port in switch.ports()}
         provision = self._provisions.get(ask.bridge)
         if not total and provision is not None and self._holds(provision) and provision.fits(numbers, self._observed):
-            switch.refill(Packed(provision.count, zlib.decompress(provision.data)))
-            return replace(self._restored(ask, provision.count), waiting=provision.waiting)
+            refused = switch.refill(Packed(provision.count, zlib.decompress(provision.data)))
+            if not refused:
+                return replace(self._restored(ask, provision.count), waiting=provision.waiting)
         panel = self._load()
         if panel is None or panel.bridge(self._command.host, ask.bridge) is None:
             return Answer(ask.bridge)

@@ -9,7 +9,7 @@ from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
 from netctl.openflow import aggregate, bundle, error, flowmod, frame, meter
 from netctl.openflow.bundle import Control
 from netctl.openflow.frame import XID
-from netctl.openflow.local import LocalSwitch, SwitchError
+from netctl.openflow.local import LocalSwitch
 from netctl.plan import Plan
 
 _OPENING, _BARRIER, _CLOSING, _FIRST = range(XID + 1, XID + 5)
@@ -51,18 +51,28 @@ class EmptySwitch(LocalSwitch):
     def _count(self, cookie: int, mask: int) -> int:
         return self._ask(aggregate.request(XID, cookie, mask), frame.MULTIPART_REPLY, aggregate.reply)
 
-    def refill(self, packed: Packed) -> None:
-        """All of it, in one bundle, or nothing: then SwitchError says why."""
-        self._confirmed(bundle.control(Control.OPEN_REQUEST, _BUNDLE, _OPENING), _OPENING)
-        self._confirmed(packed.data + frame.barrier_request(_BARRIER), _BARRIER)
-        self._confirmed(bundle.control(Control.COMMIT_REQUEST, _BUNDLE, _CLOSING), _CLOSING)
+    def refill(self, packed: Packed) -> str:
+        """All of it, in one bundle, or nothing: then why the switch refuses it. The connection can be used further."""
+        return (
+            self._refused(bundle.control(Control.OPEN_REQUEST, _BUNDLE, _OPENING), _OPENING)
+            or self._fill(packed)
+            or self._refused(bundle.control(Control.COMMIT_REQUEST, _BUNDLE, _CLOSING), _CLOSING)
+        )
 
-    def _confirmed(self, data: bytes, due: int) -> None:
+    def _fill(self, packed: Packed) -> str:
+        why = self._refused(packed.data + frame.barrier_request(_BARRIER), _BARRIER)
+        if why:
+            self._refused(bundle.control(Control.DISCARD_REQUEST, _BUNDLE, _CLOSING), _CLOSING)
+        return why
+
+    def _refused(self, data: bytes, due: int) -> str:
+        """Send, and wait for the answer to the last message: the first error until then, or ""."""
         self._send(data)
+        why = ""
         while True:
             message = self._next()
             head = frame.header(message)
             if head.kind == frame.ERROR and head.xid & XID:
-                raise SwitchError(f"bridge {self.bridge} refuses: {error.error(message).text}")
+                why = why or error.error(message).text
             if head.xid == due:
-                return
+                return why

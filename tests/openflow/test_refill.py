@@ -10,7 +10,6 @@ import pytest
 from netctl.desired.flow import COOKIE, Flow, Match, Output
 from netctl.openflow import aggregate
 from netctl.openflow.frame import DecodeError
-from netctl.openflow.local import SwitchError
 from netctl.openflow.refill import EmptySwitch, pack
 from netctl.plan import Wanted, delta
 from tests.e2e.box import Box
@@ -42,22 +41,25 @@ def test_it_has_what_was_packed(bridge: Path, ovs: Box) -> None:
     ovs.run("ovs-ofctl add-flow br0 cookie=5,priority=7,in_port=9,actions=drop")
     with EmptySwitch(bridge) as switch:
         assert switch.count() == (1, 0)
-        switch.refill(packed)
+        assert switch.refill(packed) == ""
         assert switch.count() == (1 + len(WIRES), len(WIRES))
         assert not delta(plan_wanted := [Wanted(flow, "the test") for flow in WIRES], switch.flows())
     with EmptySwitch(bridge) as switch:
-        switch.refill(packed)
+        assert switch.refill(packed) == ""
         assert not delta(plan_wanted, switch.flows()), "twice is once"
 
 
 @pytest.mark.e2e
 def test_all_or_nothing(bridge: Path) -> None:
     wrong = Flow("br0", 100, Match(3), (Output(70000),), COOKIE | 3)
-    packed = pack(delta([Wanted(flow, "the test") for flow in (*WIRES, wrong)], []))
+    plan = delta([Wanted(flow, "the test") for flow in (*WIRES, wrong, wrong._replace(match=Match(4)))], [])
     with EmptySwitch(bridge) as switch:
-        with pytest.raises(SwitchError, match="bridge br0 refuses: bad action: bad output port"):
-            switch.refill(packed)
+        assert switch.refill(pack(plan)) == "bad action: bad output port"
         assert switch.count() == (0, 0)
+        changed = switch.change(plan)
+        assert len(changed.errors) == 2, "a plan names what is refused"
+        assert switch.refill(pack(delta([Wanted(flow, "the test") for flow in WIRES], []))) == ""
+        assert switch.count() == (len(WIRES), len(WIRES))
 
 
 def test_what_is_no_aggregate() -> None:
