@@ -97,7 +97,7 @@ class Session:
 
     def read(self, command: ReadFlows) -> None:
         self.reading = command
-        self._send([self.exchange.read(cookies=command.cookies)], command.bridge)
+        self._send([self.exchange.read(command.cookies, command.mask)], command.bridge)
 
     def change(self, command: ApplyFlows) -> None:
         self.reading = None
@@ -129,8 +129,8 @@ class Session:
                 continue
             self.deadline = None
             if isinstance(result, session.FlowsRead):
-                cookies = self.reading.cookies if self.reading else ()
-                events.append(FlowsRead(self.dpid, result.found, cookies))
+                assert self.reading is not None
+                events.append(FlowsRead(self.dpid, result.found, self.reading.cookies, self.reading.mask))
             else:
                 errors = tuple(
                     f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text for refusal in result.errors

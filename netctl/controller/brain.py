@@ -49,7 +49,7 @@ from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
 from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
 from netctl.controller.table import Table, owner
-from netctl.desired.flow import Flow
+from netctl.desired.flow import WHOLE_COOKIE, Flow
 from netctl.desired.row import Bridge, Observed, Row
 from netctl.desired.takeover import adopted_bridges, doomed
 from netctl.plan import Plan, Step
@@ -63,7 +63,8 @@ CHECK_SECONDS = 10.0
 """How often the flows of a quiet switch are read, to find what somebody else removed."""
 
 CHECKED_FLOWS = 2000
-"""And how many flows are read in a second at most, on average."""
+"""How many of them are read at once at most, about, and in a second on average: of more a part is read, then the
+next, so that nothing else waits for long."""
 
 VERIFIED_COOKIES = 8
 """A change of so many wires is verified by reading their flows, a larger one by reading all."""
@@ -136,6 +137,10 @@ class SwitchState:
     errors: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
     read_at: float = 0.0
+    part: int = 0
+    """Of its flows, by the last bits of their cookies, which are to be read next."""
+    settled: bool = False
+    """There was nothing left to do, and that was said."""
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -144,11 +149,8 @@ class SwitchState:
     @property
     def clear(self) -> bool:
         """Whether it is known to have no flow of netctl's."""
-        return self.table is not None and not (self.unread or self.busy or self.table.count())
-
-    @property
-    def check_seconds(self) -> float:
-        return max(CHECK_SECONDS, self.table.count() / CHECKED_FLOWS if self.table else 0)
+        doubtful = self.unread or self.unverified or self.busy == "changing"
+        return self.table is not None and not doubtful and not self.table.count()
 
 
 class Brain:
@@ -374,16 +376,23 @@ class Brain:
         place = self.place(event.dpid)
         if switch.busy != "reading":
             return []
-        switch.busy, switch.dirty, switch.unverified = "", True, False
+        switch.busy = ""
         if place is None or self.panel is None:
             return []
         if event.cookies and switch.table is not None:
-            switch.table.read_cookies(event.cookies, event.found)
+            if not switch.table.check(event.found, event.cookies, event.mask):
+                switch.unread = True
+                return []
+            if event.mask != WHOLE_COOKIE:
+                switch.read_at = self.now
+                switch.part += 1
+            switch.dirty |= switch.table.differing
         else:
             switch.table = switch.table or Table(self.panel, *place)
             switch.table.read(event.found)
             switch.read_at = self.now
-        switch.unread, switch.moved = False, True
+            switch.unread, switch.moved = False, True
+        switch.unverified = False
         return self._verify(event.dpid, switch, switch.table)
 
     def _verify(self, dpid: int, switch: SwitchState, table: Table) -> list[Command]:
@@ -459,9 +468,13 @@ class Brain:
             switch.busy = "reading"
             cookies = {flow.cookie for step in switch.sent for flow in (step.before, step.after) if flow is not None}
             return [ReadFlows(dpid, bridge, tuple(sorted(cookies)) if len(cookies) <= VERIFIED_COOKIES else ())]
-        if self.now - switch.read_at >= switch.check_seconds:
+        if not switch.settled and not switch.plan.steps:
+            switch.settled = True
+            return [Log("info", f"bridge {bridge} on {host}: {table.count()} flows, nothing left to do")]
+        parts = parts_of(table.count())
+        if self.now - switch.read_at >= max(CHECK_SECONDS, table.count() / CHECKED_FLOWS) / parts:
             switch.busy = "reading"
-            return [ReadFlows(dpid, bridge)]
+            return [ReadFlows(dpid, bridge, (switch.part % parts,), parts - 1)]
         return []
 
     def _plan_switch(self, panel: Panel, host: str, switch: SwitchState, table: Table) -> None:
@@ -485,6 +498,11 @@ def logged(place: str, plan: Plan[T]) -> list[Command]:
     if len(plan.steps) > LOGGED_STEPS:
         log.append(Log("info", f"{place}: and {len(plan.steps) - LOGGED_STEPS} more steps"))
     return log
+
+
+def parts_of(flows: int) -> int:
+    """In how many parts so many flows are read: a power of two, so that bits of their cookies tell the parts."""
+    return 1 << (max(flows - 1, 0) // CHECKED_FLOWS).bit_length()
 
 
 def our_bridges(observed: Observed) -> dict[int, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from netctl.controller.carrier import PortChange
 from netctl.controller.patching import Outcome
-from netctl.desired.flow import Flow
+from netctl.desired.flow import WHOLE_COOKIE, Flow
 from netctl.desired.row import Row
 from netctl.plan import Plan
 from netctl.policy import Patch
@@ -40,7 +40,8 @@ class ReadFlows:
     dpid: int
     bridge: str
     cookies: tuple[int, ...] = ()
-    """Only the flows with one of these; empty for all, others' as well."""
+    """Only the flows with one of these where `mask` has a bit; empty for all. Others' as well."""
+    mask: int = WHOLE_COOKIE
 
 
 @dataclass(frozen=True)

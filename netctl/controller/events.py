@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from netctl.controller.carrier import PortChange
 from netctl.controller.patching import Change
 from netctl.controller.snapshot import SwitchPort
-from netctl.desired.flow import Flow
+from netctl.desired.flow import WHOLE_COOKIE, Flow
 from netctl.desired.row import Observed
 from netctl.plan import Found
 from netctl.policy import Loaded
@@ -105,11 +105,13 @@ class PortsSet:
 
 @dataclass(frozen=True)
 class FlowsRead:
-    """Every flow of a switch, ours and others'; or with `cookies` every one that has one of these."""
+    """Every flow of a switch, ours and others'; or with `cookies` every one that has one of these where `mask` has
+    a bit."""
 
     dpid: int
     found: tuple[Found[Flow], ...]
     cookies: tuple[int, ...] = ()
+    mask: int = WHOLE_COOKIE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from netctl.desired.flow import COOKIE, Flow
+from netctl.desired.flow import COOKIE, WHOLE_COOKIE, Flow
 from netctl.desired.flows import REST_PRIORITY, WIRE_PRIORITY, bridge_flows, rest_flow, why, wire_flows
 from netctl.plan import Found, Plan, Step, Wanted, delta
 from netctl.plan.delta import NOT_THERE, NOT_WANTED
@@ -42,6 +42,7 @@ class Table:
         self.ours: dict[Owner, tuple[Flow, ...]] = {}
         self.others: dict[Hashable, Flow] = {}
         """What somebody else put there, by identity."""
+        self._count = 0
         self._pending: dict[Owner, None] = {}
         self._names: dict[int, str] = {}
 
@@ -73,18 +74,28 @@ class Table:
             else:
                 self.others[flow.identity] = flow
         self.ours = {whose: tuple(flows) for whose, flows in ours.items()}
+        self._count = sum(map(len, self.ours.values()))
         self._touch_all()
 
-    def read_cookies(self, cookies: Collection[int], found: Iterable[Found[Flow]]) -> None:
-        """Every flow of the switch with one of these cookies."""
-        gone = {whose for whose in cookies if whose != COOKIE}
-        if COOKIE in cookies:
-            gone |= {whose for whose in self.ours if whose < COOKIE}
-        ours: dict[Owner, list[Flow]] = {whose: [] for whose in gone}
+    def check(self, found: Iterable[Found[Flow]], cookies: Collection[int], mask: int) -> bool:
+        """Whether what is known of netctl's flows is true, of those whose cookie is one of `cookies` where `mask` has
+        a bit: `found` are those and others' that the switch has.
+
+        If not, all have to be read before anything is done: somebody else's may be where one of them was.
+        """
+        asked = frozenset(cookies)
+        ours: dict[Owner, list[Flow]] = {}
+        if self.others:
+            self.others = {key: flow for key, flow in self.others.items() if flow.cookie & mask not in asked}
         for each in found:
-            ours.setdefault(owner(each.item), []).append(each.item)
-        self._keep(ours)
-        self.touch(ours)
+            if each.ours:
+                ours.setdefault(owner(each.item), []).append(each.item)
+            else:
+                self.others[each.item.identity] = each.item
+        return ours.keys() == self._known(asked, mask) and all(
+            len(flows) == len(known := self.ours[whose]) and all(flow in known for flow in flows)
+            for whose, flows in ours.items()
+        )
 
     def done(self, steps: Iterable[Step[Flow]]) -> None:
         """The switch confirmed these."""
@@ -114,8 +125,14 @@ class Table:
         """Whether one of these is not as it is wanted, or has not been looked at."""
         return any(whose in self._pending for whose in owners)
 
+    @property
+    def differing(self) -> bool:
+        """Whether anything is not as it is wanted, or has not been looked at."""
+        return bool(self._pending)
+
     def count(self) -> int:
-        return sum(map(len, self.ours.values()))
+        """How many flows of netctl's the switch has."""
+        return self._count
 
     def flows(self) -> Iterator[Flow]:
         """Those of netctl's that the switch has."""
@@ -142,10 +159,17 @@ class Table:
 
     def _keep(self, ours: Mapping[Owner, Collection[Flow]]) -> None:
         for whose, flows in ours.items():
+            self._count += len(flows) - len(self.ours.get(whose, ()))
             if flows:
                 self.ours[whose] = tuple(flows)
             else:
                 self.ours.pop(whose, None)
+
+    def _known(self, cookies: frozenset[int], mask: int) -> set[Owner]:
+        """Who has flows whose cookie is one of these where `mask` has a bit."""
+        if mask == WHOLE_COOKIE and COOKIE not in cookies:
+            return {whose for whose in cookies if whose in self.ours}
+        return {whose for whose in self.ours if (whose if whose > COOKIE else COOKIE) & mask in cookies}
 
     def _plan(self, owners: Iterable[Owner]) -> tuple[Plan[Flow], dict[Owner, None]]:
         made: list[Step[Flow]] = []

@@ -17,6 +17,9 @@ COOKIE = 0x6E63_746C_0000_0000
 
 COOKIE_MASK = 0xFFFF_FFFF_0000_0000
 
+WHOLE_COOKIE = 0xFFFF_FFFF_FFFF_FFFF
+"""A mask that has every bit."""
+
 NORMAL = 0xFFFF_FFFA
 """OFPP_NORMAL, the reserved port that means the switch's own learning (OpenFlow 1.3.5, 7.2.1)."""
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from netctl.controller.carrier import PortChange
 from netctl.controller.snapshot import SwitchPort
-from netctl.desired.flow import Flow
+from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
 from netctl.desired.meter import Meter
 from netctl.openflow import counters, error, frame, meter, port, stats
 from netctl.openflow.counters import Counted, MeterCount, PortSettings
@@ -120,7 +120,8 @@ class LocalSwitch:
 
     def flows(self, ours_only: bool = False) -> list[Found[Flow]]:
         """The flows of every table; those with netctl's cookie only, if that is asked for."""
-        result = self._run([self._exchange.read(ours_only)])
+        asked = self._exchange.read([COOKIE], COOKIE_MASK) if ours_only else self._exchange.read()
+        result = self._run([asked])
         if isinstance(result, FlowsRead):
             return list(result.found)
         raise SwitchError(f"bridge {self.bridge}: {result}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from netctl.desired import observe
-from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
+from netctl.desired.flow import WHOLE_COOKIE, Flow
 from netctl.openflow import bundle, error, flowmod, meter, stats
 from netctl.openflow.bundle import Control
 from netctl.openflow.frame import (
@@ -28,8 +28,6 @@ from netctl.plan import Found, Plan, Step
 
 CHUNK = 512
 """How many flow modifications are packed at once: the switch works on them while the next are packed."""
-
-_EVERY_BIT = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,12 @@ class Exchange:
     def busy(self) -> bool:
         return self._now is not None
 
-    def read(self, ours_only: bool = False, cookies: Collection[int] = ()) -> bytes:
+    def read(self, cookies: Collection[int] = (), mask: int = WHOLE_COOKIE) -> bytes:
         """Begin to read the flows of every table; answered by FlowsRead or Failed.
 
-        With `ours_only` those with netctl's mark, with `cookies` those that have one of them.
+        With `cookies` only those whose own is one of them where `mask` has a bit.
         """
-        asked = [(cookie, _EVERY_BIT) for cookie in cookies] or [(COOKIE, COOKIE_MASK) if ours_only else (0, 0)]
+        asked = [(cookie, mask) for cookie in cookies] or [(0, 0)]
         first = self._next(len(asked))
         self._now = _Read(set(range(first, first + len(asked))))
         return b"".join(stats.request(first + number, *each) for number, each in enumerate(asked))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from netctl.controller import brain
 from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows, Unwatch, Wake, Watch
 from netctl.controller.events import (
     FlowsUnread,
@@ -220,6 +221,70 @@ def test_flows_that_cannot_be_read_are_reported(world: World) -> None:
     assert "no answer" in world.snapshot().bridges[0].problems[0].message
     assert "ReadFlows" in kinds(world.tick(20))
     assert world.snapshot().converged
+
+
+def crowded(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A switch with forty wires, of whose flows six may be read at once."""
+    monkeypatch.setattr(brain, "CHECKED_FLOWS", 6)
+    world = World()
+    names = ", ".join(f"p{number}" for number in range(80))
+    wires = "".join(f"  - [p{number}, p{number + 1}]\n" for number in range(0, 80, 2))
+    world.policy(POLICY.replace("a, b, c, d", names).replace("  - [a, b]\n", wires))
+    assert world.snapshot().converged
+    return world
+
+
+def looks(world: World, seconds: float) -> list[ReadFlows]:
+    """What of the flows is read in so many seconds."""
+    said = [command for _ in range(round(seconds)) for command in world.tick()]
+    return [command for command in said if isinstance(command, ReadFlows)]
+
+
+def test_many_flows_are_checked_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = crowded(monkeypatch)
+    flows = [found.item.cookie for found in world.flows[world.dpid("ovbr0")].values()]
+    seen = looks(world, 40)
+    assert len({look.mask for look in seen}) == 1
+    sizes = [sum(cookie & look.mask in look.cookies for cookie in flows) for look in seen]
+    assert max(sizes) < 20
+    round_of_looks = len({look.cookies for look in seen})
+    assert sum(sizes[:round_of_looks]) == len(flows) == 81
+    sent = world.snapshot().flow_changes
+    assert len(looks(world, 40)) >= 10
+    assert world.snapshot().flow_changes == sent
+
+
+def test_a_part_that_is_not_as_it_was_makes_all_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = crowded(monkeypatch)
+    table = world.flows[world.dpid("ovbr0")]
+    before = dict(table)
+    del table[next(key for key, found in table.items() if found.item.match.in_port == world.numbers["p40"])]
+    assert any(not look.cookies for look in looks(world, 40))
+    assert table == before
+    assert world.snapshot().converged
+
+
+def test_what_somebody_puts_in_the_place_of_a_wire_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = crowded(monkeypatch)
+    table = world.flows[world.dpid("ovbr0")]
+    key = next(key for key, found in table.items() if found.item.match.in_port == world.numbers["p40"])
+    ours = table[key].item
+    for cookie in range(32):
+        table[key] = Found(ours._replace(cookie=cookie, actions=()), ours=False)
+        looks(world, 40)
+        assert table[key].item.cookie == cookie
+        (problem,) = world.snapshot().bridges[0].problems
+        assert f"in_port={world.numbers['p40']}" in problem.message
+        del table[key]
+        looks(world, 40)
+        assert table[key] == Found(ours)
+        assert world.snapshot().converged
+
+
+def test_that_there_is_nothing_left_to_do_is_said_once(world: World) -> None:
+    said = [*world.policy(TWO), *(command for _ in range(20) for command in world.tick())]
+    logs = [each.text for each in said if isinstance(each, Log)]
+    assert [text for text in logs if "nothing left" in text] == ["bridge ovbr0 on hv1: 5 flows, nothing left to do"]
 
 
 def test_a_lost_database_is_said_once(world: World) -> None:

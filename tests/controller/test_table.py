@@ -11,6 +11,7 @@ from netctl.desired.flow import (
     COOKIE_MASK,
     IN_PORT,
     NORMAL,
+    WHOLE_COOKIE,
     Clone,
     Flow,
     Match,
@@ -205,11 +206,40 @@ def test_what_somebody_else_has_in_its_place_is_a_collision(lab: Loaded) -> None
     assert {step.item.match.in_port for step in plan.steps} == {2, None}
 
 
-def test_one_wire_is_read_again(lab: Loaded) -> None:
+def test_what_is_known_is_held_against_the_switch_part_by_part(lab: Loaded) -> None:
     there = table(lab, a=1, b=2, c=3, d=4)
     there.done(there.plan().steps)
-    assert not there.plan()
-    there.read_cookies({cookie_of("second")}, [])
-    assert {step.item.match.in_port for step in there.plan().steps} == {3, 4}
-    there.read_cookies({COOKIE}, [])
-    assert {step.item.match.in_port for step in there.plan().steps} == {3, 4, None}
+    assert there.count() == 5
+    found = [Found(flow) for flow in there.flows()]
+    for mask in (0, 1, 7, 0xFFFF):
+        seen = 0
+        for part in {each.item.cookie & mask for each in found} | {0}:
+            those = [each for each in found if each.item.cookie & mask == part]
+            assert there.check(those, [part], mask)
+            assert all(not there.check(those[:n] + those[n + 1 :], [part], mask) for n in range(len(those)))
+            seen += len(those)
+        assert seen == len(found)
+
+
+def test_one_wire_is_held_against_the_switch(lab: Loaded) -> None:
+    there = table(lab, a=1, b=2, c=3, d=4)
+    there.done(there.plan().steps)
+    cookie = cookie_of("second")
+    found = [Found(flow) for flow in there.flows() if flow.cookie == cookie]
+    assert there.check(found, [cookie], WHOLE_COOKIE)
+    assert not there.check([], [cookie], WHOLE_COOKIE)
+    assert not there.check([], [COOKIE], WHOLE_COOKIE)
+    other = Flow("ovbr0", 100, Match(3), (Output(1),), cookie)
+    assert not there.check([Found(other), *found[1:]], [cookie], WHOLE_COOKIE)
+    assert not there.check([Found(other), *found], [cookie], WHOLE_COOKIE)
+    assert there.check([], [cookie_of("no wire")], WHOLE_COOKIE)
+
+
+def test_what_others_have_is_taken_note_of_part_by_part(lab: Loaded) -> None:
+    there = table(lab, a=1, b=2)
+    even, odd = (Flow("ovbr0", 100, Match(port), (), cookie) for port, cookie in ((3, 6), (4, 7)))
+    there.read([Found(even, ours=False), Found(odd, ours=False)])
+    assert there.check([], [0], 1)
+    assert list(there.others.values()) == [odd]
+    assert there.check([Found(even, ours=False)], [0], 1)
+    assert set(there.others.values()) == {even, odd}

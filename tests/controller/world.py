@@ -150,8 +150,9 @@ class World:
             return self.apply_rows(command)
         if isinstance(command, ReadFlows):
             flows = self.flows.get(command.dpid, {}).values()
-            asked = tuple(f for f in flows if not command.cookies or f.item.cookie in command.cookies)
-            return [FlowsRead(command.dpid, asked, command.cookies)]
+            cookies, mask = command.cookies, command.mask
+            asked = tuple(f for f in flows if not cookies or f.item.cookie & mask in cookies)
+            return [FlowsRead(command.dpid, asked, cookies, mask)]
         if isinstance(command, ApplyFlows):
             return [self.apply_flows(command)]
         if isinstance(command, SetPorts):

@@ -188,7 +188,7 @@ def test_what_cannot_be_taken_back_is_told() -> None:
 
 def test_flows_are_read_by_their_cookies() -> None:
     exchange = Exchange("br0")
-    requests = frame.split(bytearray(exchange.read(cookies=(A.cookie, COOKIE))))
+    requests = frame.split(bytearray(exchange.read((A.cookie, COOKIE))))
     empty = b"\0\1\0\0\0\0\0\0"
     assert [each[32:48] for each in requests] == [
         A.cookie.to_bytes(8, "big") + b"\xff" * 8,
