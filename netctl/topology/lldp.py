@@ -136,7 +136,8 @@ def _id(kind: str, value: bytes) -> Id:
     if kind == "mac":
         return Id("mac", mac_text(value))
     if kind == "ip":
-        return Id("ip", _address(value[0], value[1:])[1])
+        family, address = _address(value[0], value[1:])
+        return Id("ip", address if family in ("ipv4", "ipv6", "mac") else mac_text(value))
     if kind in ("component", "circuit"):
         return Id(kind, mac_text(value))  # type: ignore[arg-type]
     return Id(kind, name_text(value))  # type: ignore[arg-type]

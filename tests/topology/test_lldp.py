@@ -239,3 +239,17 @@ def test_what_no_frame_can_say() -> None:
 
 def test_a_frame_is_long_enough_for_ethernet() -> None:
     assert len(frame()) == 60
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"\x01\x0a\x00\x00\x01", "10.0.0.1"),
+        (b"\x02" + bytes(15) + b"\x01", "::1"),
+        (b"\x06" + frames.MAC, "02:00:00:00:00:01"),
+        (b"\x01\x0a\x00", "01:0a:00"),
+        (b"\x04", "04"),
+    ],
+)
+def test_network_addresses(value: bytes, text: str) -> None:
+    assert read(frame(chassis=(5, value))).chassis == Id("ip", text)
