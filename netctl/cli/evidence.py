@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 
 from netctl.controller.planning import Panel
@@ -148,7 +149,7 @@ class Evidence:
         cookie = cookie_of(self.cable.name)
         return {
             each.flow.identity: FlowCount(
-                f"{described(each.flow)} ({self.owner(each.flow)})",
+                partial(self._told, each.flow),
                 each.packets,
                 each.flow.table,
                 each.flow.match.in_port,
@@ -157,6 +158,9 @@ class Evidence:
             )
             for each in counted
         }
+
+    def _told(self, flow: Flow) -> str:
+        return f"{described(flow)} ({self.owner(flow)})"
 
     def owner(self, flow: Flow) -> str:
         """Whose a flow is, for a person."""

@@ -153,7 +153,7 @@ def with_flows(
         if after[key].of_wire and (after[key].table, after[key].in_port) == (0, port)
     )
     others = sorted(
-        ((after[key].text, count) for key, count in more.items() if not after[key].of_wire and count >= grown.sent),
+        ((after[key].text(), count) for key, count in more.items() if not after[key].of_wire and count >= grown.sent),
         key=lambda other: other[1],
     )
     learning = any(after[key].learning and count >= grown.sent for key, count in more.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +13,8 @@ from netctl.path import Path, Step
 class FlowCount:
     """One flow of the bridge and what it has matched."""
 
-    text: str
-    """For a person: table, priority, match, actions, whose it is."""
+    text: Callable[[], str]
+    """For a person: table, priority, match, actions, whose it is. Made when asked for: a bridge has many flows."""
     packets: int
     table: int
     in_port: int | None

@@ -106,16 +106,22 @@ def play(box: Box) -> Process:
 WORKERS: dict[Box, Process] = {}
 
 
-def check(box: Box, *names: str, code: int | None = 0) -> dict[str, Any]:
-    """What `netctl wire check --json` says; `code` is the exit code that it must have, None for any."""
+def say(box: Box, *arguments: str) -> tuple[int, str]:
+    """The exit code of `netctl wire check ARGUMENTS`, and what it printed."""
     if box not in WORKERS:
         WORKERS[box] = box.popen([sys.executable, "-c", WORKER], stdin=-1, stdout=-1)
     worker = WORKERS[box]
     assert worker.stdin
     assert worker.stdout
-    worker.stdin.write(json.dumps([*CHECK[3:], "--json", *names]) + "\n")
+    worker.stdin.write(json.dumps([*CHECK[3:], *arguments]) + "\n")
     worker.stdin.flush()
     status, out = json.loads(worker.stdout.readline())
+    return status, out
+
+
+def check(box: Box, *names: str, code: int | None = 0) -> dict[str, Any]:
+    """What `netctl wire check --json` says; `code` is the exit code that it must have, None for any."""
+    status, out = say(box, "--json", *names)
     assert code in (None, status), out
     return {each["wire"]: each for each in json.loads(out)}
 
@@ -166,7 +172,7 @@ def test_a_learning_switch_is_no_cable(lab: Box) -> None:
         assert "met another flow than the wire's: table 0, priority 32768, in_port=" in row["detail"]
         assert row["detail"].endswith(": NORMAL (cookie 0x0, not netctl's)")
         assert "NORMAL holds reserved multicast back" in row["because"][0]["why"]
-    out = lab.run(CHECK, check=False).stdout
+    out = say(lab)[1]
     assert out.startswith(f"not installed  {NAMESPACES}: bridge lab0 has no flow of this wire")
     assert f"lost  {NAMESPACES}: LLDP, STP, LACP, PAUSE, EAPOL, CDP, lab-ns1-eth0 → lab-ns2-eth0: it entered" in out
     assert out.endswith("1 of 2 wires carry everything.\n")
@@ -357,7 +363,7 @@ def test_checksum_offload_is_told_of_though_everything_crosses(lab: Box) -> None
     on, off = (f"ip netns exec lab-ns1 ethtool -K eth0 tx {state} >/dev/null" for state in ("on", "off"))
     with broken(lab, on, off):
         wire = check(lab, NAMESPACES)[NAMESPACES]
-        out = lab.run([*CHECK, NAMESPACES]).stdout
+        out = say(lab, NAMESPACES)[1]
     (note,) = wire["notes"]
     assert note["why"].startswith("TX checksum offload is on at eth0 in namespace lab-ns1, and the bridge's datapath")
     assert note["cure"] == "«ip netns exec lab-ns1 ethtool -K eth0 tx off»"
@@ -436,7 +442,7 @@ def test_ends_that_have_no_way_in_are_explained(box: Box) -> None:
     wires = check(box)
     assert not wires[TAPS]["testable"]
     assert wires[TAPS]["problem"].startswith("lab-vm1-tap: a guest that netctl does not play holds the tap")
-    out = box.run([*CHECK]).stdout
+    out = say(box)[1]
     assert f"not testable here  {TAPS}: lab-vm1-tap: a guest that netctl does not play" in out
     assert out.endswith("1 of 2 wires carry everything. 1 cannot be tested here.\n")
     box.run("ip link del lab-vm2-tap; ip netns del lab-ns1; ip -n lab-ns2 link del eth0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -74,7 +75,7 @@ class Bus:
         self.looks += 1
         numbers = {"wire 0": 1, "wire 1": 2}
         return {
-            name: FlowCount(name, count, 0, numbers.get(name), name in numbers, name == "NORMAL")
+            name: FlowCount(partial(str, name), count, 0, numbers.get(name), name in numbers, name == "NORMAL")
             for name, count in self.flow_counts.items()
         }
 
