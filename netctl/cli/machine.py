@@ -309,12 +309,13 @@ def is_new(step: Step[Row]) -> bool:
 
 
 def clear_flows(bridges: Iterable[str]) -> None:
-    """Take netctl's flows off bridges that are given back. Raises Failed and SwitchError."""
+    """Take netctl's flows and meters off bridges that are given back. Raises Failed and SwitchError."""
     for bridge in bridges:
         with LocalSwitch(management(bridge)) as switch:
             changed = switch.change(delta([], switch.flows(ours_only=True)))
-        if not changed.ok:
-            raise Failed(f"bridge {bridge}: " + "; ".join(map(str, changed.errors)))
+            if not changed.ok:
+                raise Failed(f"bridge {bridge}: " + "; ".join(map(str, changed.errors)))
+            switch.limit(delta([], switch.limits()))
 
 
 def changed_back(held: Collection[str], ports: Iterable[SwitchPort]) -> tuple[PortChange, ...]:

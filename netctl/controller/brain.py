@@ -104,6 +104,8 @@ class HostState:
     """The bridges that netctl made or took over, by datapath ID."""
     adopted: set[str] = field(default_factory=set)
     """Those that it took over."""
+    leaving: set[str] = field(default_factory=set)
+    """Those that could not be given back when the plan was made."""
     connected: bool = False
     why: str = "not connected yet"
     plan: Plan[Row] = field(default_factory=Plan)
@@ -206,12 +208,13 @@ class Brain:
                 return name, bridge
         return None
 
-    def leaving(self, host: HostState) -> set[str]:
-        """The bridges that netctl took over and cannot give back yet: they have flows of its own, or may have."""
+    def leaving(self, panel: Panel, name: str, host: HostState) -> set[str]:
+        """The bridges that cannot be given back yet: they have flows of netctl's, or may have."""
         return {
             bridge
             for dpid, bridge in host.bridges.items()
             if bridge in host.adopted
+            and panel.bridge(name, bridge) is None
             and not ((switch := self.switches.get(dpid)) and switch.clear)
         }
 
@@ -416,10 +419,10 @@ class Brain:
     def _settle_host(self, panel: Panel, name: str, host: HostState) -> list[Command]:
         if host.observed is None or not host.connected or host.applying:
             return []
-        if host.dirty:
-            wired, leaving = self.still_wired(name), self.leaving(host)
-            host.plan = plan_rows(panel, name, host.observed, host.target, wired, leaving)
-            host.dirty = False
+        leaving = self.leaving(panel, name, host)
+        if host.dirty or leaving != host.leaving:
+            host.plan = plan_rows(panel, name, host.observed, host.target, self.still_wired(name), leaving)
+            host.dirty, host.leaving = False, leaving
         if not host.plan.steps:
             assert panel.loaded.policy is not None
             if name not in panel.loaded.policy.hosts:
@@ -490,7 +493,7 @@ class Brain:
         if switch.dirty:
             switch.plan = table.plan()
             switch.dirty = False
-            self.hosts[host].dirty |= unpatched != "drop"
+            self.hosts[host].dirty |= unpatched == "normal"
 
 
 def logged(place: str, plan: Plan[T]) -> list[Command]:

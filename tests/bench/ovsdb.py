@@ -10,6 +10,7 @@ import time
 from statistics import median
 
 from netctl.desired.row import ORDER, Bridge, Port, Row
+from netctl.desired.takeover import plan
 from netctl.ovsdb.database import Database
 from netctl.plan import Wanted, delta
 from tests.e2e.box import Box
@@ -32,7 +33,7 @@ def by_netctl(database: Database) -> float:
     """Seconds from what is there to all ports there, planning included."""
     rows = wanted(BRIDGE, *(Port("br0", f"p{number}") for number in range(PORTS)))
     start = time.perf_counter()
-    outcome = database.apply(delta(rows, database.observe().rows, ORDER), 60)
+    outcome = database.apply(plan(rows, database.observe()), 60)
     took = time.perf_counter() - start
     assert outcome.changed == PORTS, outcome
     return took
