@@ -1,4 +1,4 @@
-"""`netctl wire`: what a wire carries."""
+"""`netctl wire check`: what a wire carries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netctl.cli import trace
 from netctl.cli.evidence import Evidence
 from netctl.cli.inputs import BAD_INPUT, need_root, read_host, read_policy, say_and_exit
 from netctl.controller.planning import Panel
@@ -22,12 +21,7 @@ SIDE_BY_SIDE = 2
 """Wires in one table."""
 
 
-@click.group("wire")
-def command() -> None:
-    """What the wires carry."""
-
-
-@command.command("check")
+@click.command("check")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--policy", "path", envvar="NETCTL_POLICY", help="The policy: a file or a directory of them.")
 @click.option("--host", envvar="NETCTL_HOST", help="Which of the policy's hosts this machine is.")
@@ -59,9 +53,6 @@ def witness(panel: Panel) -> Callable[[Wire], Evidence]:
     """Who tells about a wire, as a context manager."""
     cables = {cable.name: cable for cable in panel.cables()}
     return lambda wire: Evidence(panel, cables[wire.name])
-
-
-command.add_command(trace.command)
 
 
 def show(console: Console, checked: Sequence[Checked]) -> None:
