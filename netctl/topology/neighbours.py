@@ -20,8 +20,8 @@ from netctl.topology.announcement import Announcement, Id, Malformed
 PER_PLACE = 8
 """One neighbour is the rule; several share a hub, or a bridge that lets LLDP pass."""
 
-TOTAL = 65536
-"""Some 160 MB with frames as lldpd sends them."""
+TOTAL = 16384
+"""Some 40 MB with frames as lldpd sends them, and 340 MB where all are as large as a frame can be made."""
 
 
 class Place(NamedTuple):
