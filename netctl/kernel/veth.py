@@ -32,6 +32,7 @@ from netctl.plan.model import show
 
 _INDEX_TRIES = 100
 
+
 @dataclass(frozen=True)
 class SeenVeth(Veth):
     """A pair as it was found. What Veth says of both ends is the host's here, and `peer_*` is the other's."""
