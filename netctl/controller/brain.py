@@ -43,11 +43,18 @@ from netctl.controller.events import (
     SwitchUp,
     Tick,
 )
-from netctl.controller.happenings import Happening
+from netctl.controller.happenings import (
+    Happening,
+    PortAdded,
+    PortChanged,
+    PortRemoved,
+    SwitchEntered,
+    SwitchLeft,
+)
 from netctl.controller.listening import Listening
 from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
-from netctl.controller.snapshot import PolicyView, Problem, SwitchPort
+from netctl.controller.snapshot import PolicyView, Problem, SwitchPort, SwitchView
 from netctl.controller.table import Table, owner
 from netctl.desired.flow import WHOLE_COOKIE, Flow
 from netctl.desired.row import Bridge, Observed, Row
@@ -335,22 +342,29 @@ class Brain:
         self, event: SwitchUp | SwitchDown | PortSeen | PortGone | PortsSet | FlowsRead | FlowsChanged | FlowsUnread
     ) -> list[Command]:
         if isinstance(event, SwitchUp):
+            self._leave(event.dpid)
+            self.happened.append(SwitchEntered(SwitchView(event.dpid, event.ports)))
             self.switches[event.dpid] = SwitchState({port.number: port for port in event.ports}, Carrier(event.ports))
             return [Log("info", f"switch {event.dpid:016x} connected, {len(event.ports)} ports")]
         switch = self.switches.get(event.dpid)
         if switch is None:
             return []
         if isinstance(event, SwitchDown):
-            del self.switches[event.dpid]
+            self._leave(event.dpid)
             return [Log("warning", f"switch {event.dpid:016x} is gone"), *self.listening.lose(event.dpid)]
         if isinstance(event, PortSeen):
             before = switch.ports.get(event.port.number)
             switch.ports[event.port.number] = event.port
+            if before != event.port:
+                self.happened.append((PortChanged if before else PortAdded)(event.dpid, event.port))
             switch.moved |= before is None or before.name != event.port.name
             switch.carrier.seen(event.port, self.now)
             return [] if event.port.up else self.listening.lose(event.dpid, event.port.number)
         if isinstance(event, PortGone):
-            switch.moved |= switch.ports.pop(event.number, None) is not None
+            port = switch.ports.pop(event.number, None)
+            if port is not None:
+                switch.moved = True
+                self.happened.append(PortRemoved(event.dpid, port))
             switch.carrier.gone(event.number)
             return self.listening.lose(event.dpid, event.number)
         if isinstance(event, PortsSet):
@@ -374,6 +388,12 @@ class Brain:
             switch.table.done(switch.sent)
             switch.unverified = True
         return [Log("error", f"switch {event.dpid:016x}: {error}") for error in switch.errors]
+
+    def _leave(self, dpid: int) -> None:
+        """A switch is not connected any more, or in another way."""
+        switch = self.switches.pop(dpid, None)
+        if switch is not None:
+            self.happened.append(SwitchLeft(SwitchView(dpid, tuple(switch.ports.values()))))
 
     def _take_flows(self, event: FlowsRead, switch: SwitchState) -> list[Command]:
         place = self.place(event.dpid)
