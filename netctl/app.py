@@ -30,6 +30,7 @@ from netctl.controller.commands import (
     ReadFlows,
     SavePatch,
     SetPorts,
+    SweepMeters,
     Unwatch,
     Wake,
     Watch,
@@ -43,6 +44,7 @@ from netctl.controller.events import (
     Heard,
     HostLost,
     HostSeen,
+    MetersSwept,
     PatchAsked,
     PatchSaved,
     PolicyRead,
@@ -57,7 +59,7 @@ from netctl.controller.events import (
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot
 from netctl.desired.row import Row
-from netctl.openflow import engine, frame, port, session
+from netctl.openflow import engine, frame, meter, port, session
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.packet_in import packet_in
 from netctl.ovsdb.database import Database
@@ -92,6 +94,7 @@ class Session:
         self.dpid = dpid
         self.exchange = session.Exchange("")
         self.mods = port.Mods()
+        self.sweep = meter.Sweep()
         self.deadline: float | None = None
         self.reading: ReadFlows | None = None
 
@@ -120,6 +123,11 @@ class Session:
         modified = self.mods.feed(message)
         if modified is not None:
             events.append(PortsSet(self.dpid, modified.changes, modified.refused))
+        data, swept = self.sweep.feed(message)
+        if data:
+            self.switch.send(data)
+        if swept:
+            events.append(MetersSwept(self.dpid))
         for result in self.exchange.feed(message):
             if isinstance(result, session.Send):
                 self._send(result.chunks, self.exchange.bridge)
@@ -449,12 +457,14 @@ class Netctl(engine.App):
         number: int = conf.ofp_ssl_listen_port if conf.ctl_cert else conf.ofp_tcp_listen_port
         return number
 
-    def _ask(self, command: ReadFlows | ApplyFlows | SetPorts) -> None:
+    def _ask(self, command: ReadFlows | ApplyFlows | SweepMeters | SetPorts) -> None:
         current = self.sessions.get(command.dpid)
         if current is None:
             return
         if isinstance(command, ReadFlows):
             current.read(command)
+        elif isinstance(command, SweepMeters):
+            current.switch.send(current.sweep.start())
         elif isinstance(command, SetPorts):
             current.switch.send(current.mods.send(command.changes))
         else:

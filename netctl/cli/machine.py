@@ -17,7 +17,7 @@ from netctl.desired.device import Device
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.row import Observed, Row
-from netctl.desired.takeover import adopted_bridges, doomed
+from netctl.desired.takeover import adopted_bridges, doomed, is_adopted
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -208,6 +208,7 @@ class Machine:
                     say(f"bridge {bridge}: {len(plan.steps)} flow changes")
                     self._change_flows(bridge, plan)
             if rows.steps:
+                clear_flows(step.item.name for step in rows.steps if step.after is None and is_adopted(step.item))
                 say(f"Open vSwitch: {len(rows.steps)} changes")
                 outcome = self.database.apply(rows, PATIENCE)
                 if not outcome.ok:

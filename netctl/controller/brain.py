@@ -20,6 +20,7 @@ from netctl.controller.commands import (
     Log,
     ReadFlows,
     SetPorts,
+    SweepMeters,
     Unwatch,
     Wake,
     Watch,
@@ -32,6 +33,7 @@ from netctl.controller.events import (
     Heard,
     HostLost,
     HostSeen,
+    MetersSwept,
     PatchAsked,
     PatchSaved,
     PolicyRead,
@@ -150,6 +152,8 @@ class SwitchState:
     """Of its flows, by the last bits of their cookies, which are to be read next."""
     settled: bool = False
     """There was nothing left to do, and that was said."""
+    swept: Literal["", "asked", "done"] = ""
+    """Whether the meters of a bridge that is given back are gone."""
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -216,13 +220,13 @@ class Brain:
         return None
 
     def leaving(self, panel: Panel, name: str, host: HostState) -> set[str]:
-        """The bridges that cannot be given back yet: they have flows of netctl's, or may have."""
+        """The bridges that cannot be given back yet: they have flows or meters of netctl's, or may have."""
         return {
             bridge
             for dpid, bridge in host.bridges.items()
             if bridge in host.adopted
             and panel.bridge(name, bridge) is None
-            and not ((switch := self.switches.get(dpid)) and switch.clear)
+            and not ((switch := self.switches.get(dpid)) and switch.clear and switch.swept == "done")
         }
 
     def switch_at(self, place: tuple[str, str]) -> SwitchState | None:
@@ -339,7 +343,16 @@ class Brain:
         return [Log("error", f"host {event.host}: {event.error}")]
 
     def _take_switch(
-        self, event: SwitchUp | SwitchDown | PortSeen | PortGone | PortsSet | FlowsRead | FlowsChanged | FlowsUnread
+        self,
+        event: SwitchUp
+        | SwitchDown
+        | PortSeen
+        | PortGone
+        | PortsSet
+        | FlowsRead
+        | FlowsChanged
+        | FlowsUnread
+        | MetersSwept,
     ) -> list[Command]:
         if isinstance(event, SwitchUp):
             self._leave(event.dpid)
@@ -370,8 +383,14 @@ class Brain:
         if isinstance(event, PortsSet):
             news = switch.carrier.answered(event.changes, event.refused, self.now)
             return [Log("error", f"switch {event.dpid:016x}: {each}") for each in news]
+        if isinstance(event, MetersSwept):
+            switch.swept = "done"
+            return []
         if isinstance(event, FlowsRead):
             return self._take_flows(event, switch)
+        return self._take_changed(event, switch)
+
+    def _take_changed(self, event: FlowsChanged | FlowsUnread, switch: SwitchState) -> list[Command]:
         switch.busy, switch.dirty = "", True
         if isinstance(event, FlowsChanged):
             self.flow_changes += event.sent
@@ -485,6 +504,9 @@ class Brain:
             return [*logged(f"bridge {bridge} on {host}", switch.plan), ApplyFlows(dpid, bridge, switch.plan)]
         if not switch.plan.steps and not switch.unverified:
             switch.errors = ()
+        if switch.clear and not switch.swept and panel.bridge(host, bridge) is None:
+            switch.swept = "asked"
+            return [SweepMeters(dpid)]
         if switch.busy or waiting:
             return []
         if switch.unverified:

@@ -85,6 +85,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class SweepMeters:
+    """Take every meter of netctl's off a switch; answered by MetersSwept."""
+
+    dpid: int
+
+
+@dataclass(frozen=True)
 class Log:
     """`level` is a name of the logging module's, in lower case."""
 
@@ -92,4 +99,6 @@ class Log:
     text: str
 
 
-Command = Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | SetPorts | Wake | SavePatch | Answer | Log
+Command = (
+    Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | SweepMeters | SetPorts | Wake | SavePatch | Answer | Log
+)

@@ -134,6 +134,13 @@ class FlowsUnread:
 
 
 @dataclass(frozen=True)
+class MetersSwept:
+    """No meter of netctl's is on a switch any more."""
+
+    dpid: int
+
+
+@dataclass(frozen=True)
 class PatchAsked:
     """Somebody asks for a change of the wires; `ask` tells the answer from others."""
 
@@ -172,6 +179,7 @@ Event = (
     | FlowsRead
     | FlowsChanged
     | FlowsUnread
+    | MetersSwept
     | PatchAsked
     | PatchSaved
     | Tick

@@ -9,12 +9,26 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from netctl.desired.meter import Kind, Meter, ours
-from netctl.openflow.frame import METER_MOD, MULTIPART_REQUEST, DecodeError, message
+from netctl.openflow.frame import (
+    BARRIER_REPLY,
+    ERROR,
+    METER_MOD,
+    MULTIPART_REPLY,
+    MULTIPART_REQUEST,
+    XID,
+    DecodeError,
+    barrier_request,
+    header,
+    message,
+)
 from netctl.openflow.multipart import MULTIPART, part
 from netctl.plan import Found, Step
 
 METER_CONFIG = 10
 """OFPMP_METER_CONFIG."""
+
+SWEEP_XID = XID | 0x3FFF_FFF0
+"""Beyond what an Exchange counts to."""
 
 ADD = 0
 MODIFY = 1
@@ -63,6 +77,41 @@ def ensure(meters: Iterable[Meter], xid: int) -> bytes:
     return b"".join(
         mod(Step("change", "", meter, meter), xid) + mod(Step("add", "", None, meter), xid) for meter in meters
     )
+
+
+class Sweep:
+    """Takes netctl's meters off a switch, over one connection. No sockets, no clock.
+
+    start() gives the bytes that ask for them; feed() takes every message that the switch sends.
+    """
+
+    def __init__(self) -> None:
+        self._ours: list[Meter] = []
+
+    def start(self) -> bytes:
+        self._ours = []
+        return request(SWEEP_XID)
+
+    def feed(self, answer: bytes) -> tuple[bytes, bool]:
+        """What is to be sent now, and whether the last of them is gone. Never raises.
+
+        A switch without meters has none of netctl's either.
+        """
+        try:
+            head = header(answer)
+            if head.xid == SWEEP_XID + 2 and head.kind == BARRIER_REPLY:
+                return b"", True
+            if head.xid != SWEEP_XID or head.kind not in (MULTIPART_REPLY, ERROR):
+                return b"", False
+            if head.kind == MULTIPART_REPLY:
+                found, more = reply(answer, "")
+                self._ours += [each.item for each in found if each.ours]
+                if more:
+                    return b"", False
+        except DecodeError:
+            return b"", False
+        gone = (mod(Step("remove", "", each, None), SWEEP_XID + 1) for each in self._ours)
+        return b"".join(gone) + barrier_request(SWEEP_XID + 2), False
 
 
 def _meters(body: bytes, bridge: str) -> Iterator[Meter]:

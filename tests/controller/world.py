@@ -17,6 +17,7 @@ from netctl.controller.commands import (
     ReadFlows,
     SavePatch,
     SetPorts,
+    SweepMeters,
     Unwatch,
     Wake,
     Watch,
@@ -26,6 +27,7 @@ from netctl.controller.events import (
     FlowsChanged,
     FlowsRead,
     HostSeen,
+    MetersSwept,
     PatchAsked,
     PatchSaved,
     PolicyRead,
@@ -164,6 +166,8 @@ class World:
         if isinstance(command, Answer):
             self.answers[command.ask] = command.outcome
             return []
+        if isinstance(command, SweepMeters):
+            return [MetersSwept(command.dpid)]
         assert isinstance(command, Log | Unwatch | Wake)
         return []
 

@@ -12,7 +12,9 @@ from tests.e2e.box import Box
 from tests.e2e.lab import TWO_NAMESPACES, Lab
 from tests.e2e.stream import Stream
 
-ADOPT = TWO_NAMESPACES.replace("{datapath: netdev}", "{datapath: netdev, adopt: true}")
+ADOPT = TWO_NAMESPACES.replace("{datapath: netdev}", "{datapath: netdev, adopt: true}").replace(
+    "- [ns1-eth0, ns2-eth0]", "- {ends: [ns1-eth0, ns2-eth0], observe: lldp}"
+)
 LEFT = "version: 1\nhosts:\n  hv1:\n    ovsdb: unix:/run/openvswitch/db.sock\n"
 
 BY_HAND = """
@@ -102,7 +104,7 @@ def test_the_controller_takes_a_bridge_over_and_gives_it_back(lab: Lab) -> None:
     lab.converged()
     assert lab.ping("ns1", "10.99.1.2", within=2)
     assert theirs(lab) == foreign
-    assert lab.read("/api/v1/bridges")[0]["flows"] == 2
+    assert lab.read("/api/v1/bridges")[0]["flows"] == 6
     controller.kill()
     controller.wait()
     assert lab.ping("ns1", "10.99.1.2")
