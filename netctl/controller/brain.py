@@ -261,6 +261,10 @@ class Brain:
                 return ref, cable
         return None
 
+    def _lit(self, place: Place) -> bool:
+        switch = self.switches.get(place.dpid)
+        return switch is not None and place.port in switch.ports and switch.ports[place.port].up
+
     def _named(self, place: Place) -> str | None:
         found = self.listened(place)
         return f"port {found[0]} of wire {found[1].name}" if found else None
@@ -268,7 +272,7 @@ class Brain:
     def _take(self, event: Event) -> list[Command]:
         if isinstance(event, Tick):
             self.now = event.now
-            return self.listening.tick(self.now, self._named)
+            return self.listening.tick(self.now, self._named, self._lit)
         if isinstance(event, Heard):
             return self.listening.hear(event, self.now, self._named)
         if isinstance(event, PolicyRead):

@@ -37,14 +37,15 @@ class Listening:
         self.neighbours.counts[event.dpid, event.port].lost += event.lost
         return self._tell(changes, where)
 
-    def tick(self, now: float, where: Where) -> list[Command]:
-        """Time passes; once in a second there is something to do."""
+    def tick(self, now: float, where: Where, lit: Callable[[Place], bool]) -> list[Command]:
+        """Time passes; once in a second there is something to do. `lit` is whether a port is up: a frame may overtake
+        the news that its port went down, or came up, so only now it counts."""
         if now - self._ticked < 1:
             return []
         self._ticked = now
         unsaid, self._unsaid, self._left = self._unsaid, 0, LOGGED
         told: list[Command] = [Log("info", f"and {unsaid} more changes of neighbours")] if unsaid else []
-        changes = [*self.neighbours.age(now), *self.neighbours.keep(lambda place: where(place) is not None)]
+        changes = [*self.neighbours.age(now), *self.neighbours.keep(lambda place: where(place) is not None and lit(place))]
         return [*told, *self._tell(changes, where)]
 
     def lose(self, dpid: int, port: int | None = None) -> list[Command]:

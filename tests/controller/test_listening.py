@@ -118,3 +118,16 @@ def test_a_flood_of_names_fills_no_log() -> None:
     assert all(line.isprintable() for line in told)
     assert lines(lab.tick()) == [f"and {2 * PER_PLACE - LOGGED} more changes of neighbours"]
     assert lines(lab.tick()) == []
+
+
+def test_a_frame_that_overtakes_the_news_of_its_port() -> None:
+    """Heard after the port went down it does not stay; heard before the port is known to be up it does."""
+    lab = world()
+    lab.carrier("a", False)
+    hear(lab, "a", say("sw"))
+    lab.tick()
+    assert there(lab) == []
+    hear(lab, "a", say("sw"))
+    lab.carrier("a", True)
+    lab.tick()
+    assert there(lab) == [("a", "core", "sw")]
