@@ -80,6 +80,8 @@ class Carrier:
     def __init__(self, ports: Iterable[SwitchPort] = ()) -> None:
         self.ports = {port.name: port for port in ports}
         """By name, as the switch told of them or confirmed it."""
+        self.news: set[str] = set()
+        """The ports of which something else is known than before; whoever looks at them takes it away."""
         self._names = {port.number: port.name for port in self.ports.values()}
         self._due: set[str] | None = None
         """The ports to decide, with those around them; None is all."""
@@ -134,6 +136,7 @@ class Carrier:
             self._doubt.pop(name, None)
             self._asked.pop(name, None)
             self._under_way.pop(name, None)
+            self.news.add(name)
             self.rewired([name])
 
     def answered(self, changes: Iterable[PortChange], refused: Mapping[int, str], now: float) -> list[str]:
@@ -216,6 +219,7 @@ class Carrier:
         self.rewired([port.name])
 
     def _wait(self, name: str, until: float) -> None:
+        self.news.add(port.name)
         self._doubt[name] = until
         heapq.heappush(self._alarms, (until, name))
 

@@ -25,6 +25,7 @@ _WHY = {
 class Listening:
     def __init__(self) -> None:
         self.neighbours = Neighbours()
+        self._changes: list[Change] = []
         self._ticked = 0.0
         self._left = LOGGED
         self._unsaid = 0
@@ -52,7 +53,14 @@ class Listening:
         """A port is down or gone; with no port, the switch is."""
         return self._tell(self.neighbours.forget(dpid, port), lambda _: None)
 
+    def take_changes(self) -> list[Change]:
+        """What changed since the last time."""
+        changes, self._changes = self._changes, []
+        return changes
+
     def _tell(self, changes: Iterable[Change], where: Where) -> list[Command]:
+        changes = list(changes)
+        self._changes += changes
         told: list[Command] = []
         for change in changes:
             if isinstance(change, Changed):

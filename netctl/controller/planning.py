@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from ipaddress import ip_interface
+from typing import NamedTuple
 
 from netctl.controller.table import Owner, Table
 from netctl.desired import takeover
 from netctl.desired.flow import Flow
 from netctl.desired.flows import cookie_of
+from netctl.desired.mac import guest_mac
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Observed, Port, Row
 from netctl.plan import Found, Plan
-from netctl.policy import Cable, Changed, Loaded, Patch, PortRef, Wire, Wiring
+from netctl.policy import Cable, Changed, Loaded, Patch, PortRef, Wire, Wiring, host_side
 
 Place = tuple[str, str]
 """A host and a bridge of it."""
+
+
+class Behind(NamedTuple):
+    """The NIC of a guest that the policy puts behind a port."""
+
+    guest: str
+    mac: str
+    ipv4: tuple[str, ...]
+    ipv6: tuple[str, ...]
 
 
 class Panel:
@@ -28,6 +41,8 @@ class Panel:
         self.loaded = loaded
         self.patch = loaded.patch
         """What is patched at run time."""
+        self.news: set[str] = set()
+        """The wires that were put in or taken out; whoever looks at them takes it away."""
         self.ports = loaded.wiring.ports
         self._owned: dict[Place, dict[Owner, tuple[Cable, ...]]] = {}
         """By cookie; two wires seldom share one."""
@@ -79,6 +94,25 @@ class Panel:
     def owners_at(self, ref: PortRef) -> Iterator[Owner]:
         return (cookie_of(cable.name) for cable in self.at(ref))
 
+    @cached_property
+    def guests(self) -> Mapping[PortRef, Behind]:
+        """The guests behind the ports of bridges."""
+        assert self.loaded.policy is not None
+        guests = {}
+        for host, entry in self.loaded.policy.hosts.items():
+            for name, guest in entry.guests.items():
+                for nic_name, nic in guest.nics.items():
+                    if nic.bridge is None:
+                        continue
+                    addresses = [ip_interface(each).ip for each in nic.addresses]
+                    guests[PortRef(host, nic.bridge, host_side(name, nic_name, nic))] = Behind(
+                        name,
+                        nic.mac or guest_mac(host, name, nic_name),
+                        tuple(str(each) for each in addresses if each.version == 4),
+                        tuple(str(each) for each in addresses if each.version == 6),
+                    )
+        return guests
+
     def bridge(self, host: str, name: str) -> str | None:
         """What ports without a wire get on a bridge: «drop», «normal», or «keep» for what others' flows give them.
 
@@ -104,8 +138,10 @@ class Panel:
     def _follow(self, removed: Iterable[Cable], added: Iterable[Cable]) -> None:
         for cable in removed:
             self._take(cable)
+            self.news.add(cable.name)
         for cable in added:
             self._put(cable)
+            self.news.add(cable.name)
 
     def _put(self, cable: Cable) -> None:
         owned = self._owned.setdefault(place(cable), {})

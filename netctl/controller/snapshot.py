@@ -140,6 +140,10 @@ class Station:
     ipv6: tuple[str, ...]
     dpid: int
     port: str
+    guest: str = ""
+    """The guest of the policy that it is, e.g. «vm1»; empty for one that was heard."""
+    since: float | None = None
+    """When it was first heard, seconds since the epoch; None for one that the policy says is there."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Table:
         self.ours: dict[Owner, tuple[Flow, ...]] = {}
         self.others: dict[Hashable, Flow] = {}
         """What somebody else put there, by identity."""
+        self.news: set[Owner] = set()
+        """Whose flows may have changed; whoever looks at them takes it away."""
         self._count = 0
         self._pending: dict[Owner, None] = {}
         self._names: dict[int, str] = {}
@@ -62,7 +64,9 @@ class Table:
 
     def touch(self, owners: Iterable[Owner]) -> None:
         """Something changed that the flows of these depend on."""
-        self._pending.update(dict.fromkeys(owners))
+        touched = dict.fromkeys(owners)
+        self._pending.update(touched)
+        self.news.update(touched)
 
     def read(self, found: Iterable[Found[Flow]]) -> None:
         """Every flow of the switch."""
@@ -114,6 +118,7 @@ class Table:
 
     def plan(self) -> Plan[Flow]:
         """From what was found to what is wanted."""
+        self.news.update(self._pending)
         plan, self._pending = self._plan(self._pending)
         return plan
 
@@ -153,7 +158,8 @@ class Table:
         return {PortRef(self.host, self.bridge, self._names[number]) for number in wired if number in self._names}
 
     def _touch_all(self) -> None:
-        self._pending = dict.fromkeys(self.panel.owners(self.host, self.bridge))
+        self._pending = {}
+        self.touch(self.panel.owners(self.host, self.bridge))
         self.touch(self.numbers.values())
         self.touch(self.ours)
 

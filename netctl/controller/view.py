@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from ipaddress import ip_interface
+from collections.abc import Iterator
 from typing import Literal
 
 from netctl.controller.brain import Brain, HostState, SwitchState
 from netctl.controller.carrier import light_of
-from netctl.controller.planning import Panel
+from netctl.controller.planning import Behind, Panel
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
@@ -25,10 +24,10 @@ from netctl.controller.snapshot import (
 )
 from netctl.desired.carrier import Light
 from netctl.desired.flows import cookie_of
-from netctl.desired.mac import guest_mac
 from netctl.desired.row import Port, PortState, Row
 from netctl.plan.text import line
-from netctl.policy import Cable, PortRef, host_side
+from netctl.policy import Cable, PortRef
+from netctl.topology.neighbours import Neighbour
 
 WireState = tuple[Literal["up", "down", "waiting"], str]
 
@@ -47,11 +46,7 @@ def snapshot(brain: Brain) -> Snapshot:
     hosts = tuple(_host(name, host) for name, host in brain.hosts.items())
     if brain.panel is None:
         return Snapshot(brain.revision, brain.policy, hosts, switches=switches)
-    live = {
-        place: (dpid, switch)
-        for dpid, switch in brain.switches.items()
-        if (place := brain.place(dpid)) is not None
-    }
+    live = connected(brain)
     ports = _ports(brain, brain.panel, live)
     return Snapshot(
         revision=brain.revision,
@@ -59,9 +54,9 @@ def snapshot(brain: Brain) -> Snapshot:
         hosts=hosts,
         bridges=tuple(_bridges(brain, brain.panel, live)),
         ports=tuple(ports.values()),
-        wires=tuple(_wires(brain.panel, live, ports)),
+        wires=tuple(_wires(brain, brain.panel, live)),
         switches=switches,
-        stations=tuple(_stations(brain.panel, live, ports)),
+        stations=tuple(_stations(brain.panel, live)),
         neighbours=tuple(_neighbours(brain)),
         flow_changes=brain.flow_changes,
     )
@@ -69,6 +64,14 @@ def snapshot(brain: Brain) -> Snapshot:
 
 Live = dict[tuple[str, str], tuple[int, SwitchState]]
 """The connected switches of the policy's bridges, with their datapath IDs, by host and bridge."""
+
+
+def connected(brain: Brain) -> Live:
+    return {
+        place: (dpid, switch)
+        for dpid, switch in brain.switches.items()
+        if (place := brain.place(dpid)) is not None
+    }
 
 
 def _host(name: str, host: HostState) -> HostView:
@@ -157,7 +160,6 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
         if home is not None and home.observed is not None:
             port_state = home.observed.ports.get(ref.port)
         sp = described.get(ref)
-        error = port_state.error if port_state else None
         views[ref] = PortView(
             host=ref.host,
             bridge=ref.bridge,
@@ -167,13 +169,13 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
             up=sp.up if sp else None,
             wire=", ".join(cable.name for cable in panel.at(ref) if ref in cable.ends) or None,
             ours=ref.port in ours.get(ref.host, ()),
-            error=error or (None if port_state else "not on the bridge yet"),
+            error=_fault(brain, ref),
             lldp=counts.get(ref),
         )
     return views
 
 
-def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> Iterator[WireView]:
+def _wires(brain: Brain, panel: Panel, live: Live) -> Iterator[WireView]:
     lit = {
         PortRef(*at, name)
         for at, (_, switch) in live.items()
@@ -184,30 +186,33 @@ def _wires(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> Iterator
         one, other = cable.ends
         here = live.get((one.host, one.bridge))
         table = here[1].table if here else None
-        installed = table is not None and table.installed(cookie_of(cable.name))
-        if installed and one in lit and other in lit:
-            state, why = UP
+        if table is not None and one in lit and other in lit and table.installed(cookie_of(cable.name)):
+            state = UP
         else:
-            told = here[1].carrier.ports if here else {}
-            state, why = _wire_state(cable, here is not None, installed, ports, told)
-        ends = (
-            WireEnd(one.host, one.bridge, one.port, cable.vlans[0]),
-            WireEnd(other.host, other.bridge, other.port, cable.vlans[1]),
-        )
-        yield WireView(cable.name, ends, state, why, cable.said)
+            state = state_of(brain, cable, here[1] if here else None)
+        yield wire_view(cable, state)
 
 
-def _wire_state(
-    cable: Cable, live: bool, installed: bool, ports: dict[PortRef, PortView], told: Mapping[str, SwitchPort]
-) -> WireState:
-    if not live:
+def wire_view(cable: Cable, state: WireState) -> WireView:
+    one, other = cable.ends
+    ends = (
+        WireEnd(one.host, one.bridge, one.port, cable.vlans[0]),
+        WireEnd(other.host, other.bridge, other.port, cable.vlans[1]),
+    )
+    return WireView(cable.name, ends, *state, cable.said)
+
+
+def state_of(brain: Brain, cable: Cable, switch: SwitchState | None) -> WireState:
+    """The state of a wire and what it waits for; `switch` is the connected one of its bridge."""
+    if switch is None:
         return "waiting", f"bridge {cable.ends[0].bridge} is not connected to this controller"
-    missing = [end for end in cable.ends if ports[end].number is None]
+    told = switch.carrier.ports
+    missing = [end for end in cable.ends if end.port not in told]
     if missing:
-        return "waiting", "; ".join(f"port {end.port}: {ports[end].error or 'no number'}" for end in missing)
-    if not installed:
+        return "waiting", "; ".join(f"port {end.port}: {_fault(brain, end) or 'no number'}" for end in missing)
+    if switch.table is None or not switch.table.installed(cookie_of(cable.name)):
         return "waiting", "its flows are not in yet"
-    lights = {end.port: light_of(told.get(end.port)) for end in cable.ends}
+    lights = {end.port: light_of(told[end.port]) for end in cable.ends}
     dark = " and ".join(name for name, light in lights.items() if light is Light.DARK)
     held = " and ".join(name for name, light in lights.items() if light is Light.HELD)
     if dark and held and cable.follow:
@@ -217,12 +222,28 @@ def _wire_state(
     return UP
 
 
+def _fault(brain: Brain, ref: PortRef) -> str | None:
+    """What is wrong with a port, as its host's database says."""
+    home = brain.hosts.get(ref.host)
+    state = home.observed.ports.get(ref.port) if home is not None and home.observed is not None else None
+    return state.error if state is not None else "not on the bridge yet"
+
+
 def _neighbours(brain: Brain) -> Iterator[NeighbourView]:
     for each in brain.listening.neighbours:
-        found = brain.listened(each.place)
-        if found is not None:
-            ref, cable = found
-            yield NeighbourView(ref.host, ref.bridge, ref.port, cable.name, each.since, each.changed, each.announced)
+        view = neighbour_view(brain, each)
+        if view is not None:
+            yield view
+
+
+def neighbour_view(brain: Brain, neighbour: Neighbour) -> NeighbourView | None:
+    """None where nobody listens any more."""
+    found = brain.listened(neighbour.place)
+    if found is None:
+        return None
+    ref, cable = found
+    times = neighbour.since, neighbour.changed
+    return NeighbourView(ref.host, ref.bridge, ref.port, cable.name, *times, neighbour.announced)
 
 
 def _counts(brain: Brain) -> Iterator[tuple[PortRef, LldpCounts]]:
@@ -234,28 +255,13 @@ def _counts(brain: Brain) -> Iterator[tuple[PortRef, LldpCounts]]:
             yield PortRef(*at, port.name), counts
 
 
-def _stations(panel: Panel, live: Live, ports: dict[PortRef, PortView]) -> list[Station]:
+def _stations(panel: Panel, live: Live) -> Iterator[Station]:
     """The guests that the policy puts behind ports of connected switches."""
-    policy = panel.loaded.policy
-    assert policy is not None
-    stations = []
-    for host_name, entry in policy.hosts.items():
-        for guest_name, guest in entry.guests.items():
-            for nic_name, nic in guest.nics.items():
-                if nic.bridge is None or (host_name, nic.bridge) not in live:
-                    continue
-                name = host_side(guest_name, nic_name, nic)
-                port = ports.get(PortRef(host_name, nic.bridge, name))
-                if port is None or port.number is None:
-                    continue
-                addresses = [ip_interface(each).ip for each in nic.addresses]
-                stations.append(
-                    Station(
-                        nic.mac or guest_mac(host_name, guest_name, nic_name),
-                        tuple(str(each) for each in addresses if each.version == 4),
-                        tuple(str(each) for each in addresses if each.version == 6),
-                        live[host_name, nic.bridge][0],
-                        name,
-                    )
-                )
-    return stations
+    for ref, behind in panel.guests.items():
+        here = live.get((ref.host, ref.bridge))
+        if here is not None and ref.port in here[1].carrier.ports:
+            yield station(behind, here[0], ref.port)
+
+
+def station(behind: Behind, dpid: int, port: str) -> Station:
+    return Station(behind.mac, behind.ipv4, behind.ipv6, dpid, port, behind.guest)
