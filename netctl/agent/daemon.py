@@ -14,6 +14,7 @@ from dataclasses import asdict
 from types import FrameType
 
 from netctl import rundir
+from netctl.agent import carrier
 from netctl.agent.core import Core
 from netctl.agent.messages import (
     Answer,
@@ -41,7 +42,7 @@ from netctl.agent.messages import (
 from netctl.agent.restore import Restorer
 from netctl.agent.switches import Switches
 from netctl.kernel import Host, KernelError
-from netctl.kernel.events import Events
+from netctl.kernel.events import Changes, Events
 from netctl.kernel.host import Outcome
 from netctl.ovsdb import datapath
 from netctl.policy.source import FileSource, Signature
@@ -63,6 +64,9 @@ class Daemon:
         self._source = source
         self._switches = Switches()
         self._restorer = Restorer(FileSource(source.path))
+        self._stand_in = carrier.StandIn()
+        self._unheard = False
+        """Whether the kernel announced something that the stand-in was not told of."""
         self._attend: Attend | None = None
         """What the core asked for and is not begun yet."""
         self._core = Core(host, hostname, time.monotonic())
@@ -93,12 +97,13 @@ class Daemon:
         try:
             with closing(Events()) as self._events:
                 events = self._events
-                self._handle(PolicyRead(self._source.read()))
+                self._read()
                 signature: Signature | None = None
                 next_poll = time.monotonic()
                 while not self._stop:
                     ready = self._wait(events.fileno(), wake, self._patience(next_poll))
                     changes = events.read() if events.fileno() in ready else None
+                    self._carry(changes or Changes())
                     if changes:
                         self._handle(Changed(changes.names, changes.everything or changes.addresses))
                     else:
@@ -110,7 +115,7 @@ class Daemon:
                     if time.monotonic() >= next_poll:
                         next_poll = time.monotonic() + POLL
                         if self._source.changed():
-                            self._handle(PolicyRead(self._source.read()))
+                            self._read()
                         if signature != (signature := self._source.signature()):
                             self._handle(FilesSeen(signature))
         finally:
@@ -118,6 +123,17 @@ class Daemon:
             self._switches.close()
             self._leave()
         log.info("stopped; the devices stay as they are")
+
+    def _read(self) -> None:
+        loaded = self._source.read()
+        self._handle(PolicyRead(loaded))
+        if loaded.policy is not None and self._core.status.digest == loaded.digest:
+            self._stand_in.rewired(self._core.status.host, loaded.wiring)
+
+    def _carry(self, changes: Changes) -> None:
+        now = time.monotonic()
+        everything, self._unheard = changes.everything or self._unheard, False
+        self._stand_in.attend(self._core.wires.alone(now, carrier.ALONE), changes.names, everything, now)
 
     def _on_signal(self, _sign: int, _frame: FrameType | None) -> None:
         self._stop = True
@@ -132,8 +148,10 @@ class Daemon:
 
     def _patience(self, next_poll: float) -> float:
         """Milliseconds until there is something to do."""
+        if self._unheard:
+            return 0.0
         now = time.monotonic()
-        times = (next_poll, self._core.deadline, self._switches.due(now))
+        times = (next_poll, self._core.deadline, self._switches.due(now), self._stand_in.deadline)
         return max(0.0, (min(moment for moment in times if moment is not None) - now) * 1000)
 
     def _handle(self, event: Event) -> None:
@@ -180,6 +198,7 @@ class Daemon:
             case Observe(host, names):
                 kernel = hands.host(host)
                 announced = bool(self._events is not None and self._events.read())
+                self._unheard |= announced
                 start = time.monotonic()
                 found = kernel.observe(names)
                 return HostObserved(tuple(found), time.monotonic() - start, announced)

@@ -68,8 +68,8 @@ class _Bridge:
     until: float = 0.0
     problems: tuple[str, ...] = ()
 
-    def alone(self, now: float) -> bool:
-        return self.alone_since is not None and now >= self.alone_since + ALONE
+    def alone(self, now: float, seconds: float = ALONE) -> bool:
+        return self.alone_since is not None and now >= self.alone_since + seconds
 
 
 class Wires:
@@ -91,9 +91,9 @@ class Wires:
         times = [self._next(bridge) for bridge in self._bridges.values()]
         return min((time for time in times if time is not None), default=None)
 
-    def alone(self, now: float) -> frozenset[str]:
-        """The bridges for which no controller decides: none is connected, for longer than a moment."""
-        return frozenset(name for name, bridge in self._bridges.items() if bridge.up and bridge.alone(now))
+    def alone(self, now: float, seconds: float = ALONE) -> frozenset[str]:
+        """The bridges for which no controller decides: none has been connected for so many seconds."""
+        return frozenset(name for name, bridge in self._bridges.items() if bridge.up and bridge.alone(now, seconds))
 
     def handle(self, event: WireEvent | Tick, host: str, now: float) -> list[Command]:
         """`host` is this host's name in the policy in force."""

@@ -120,6 +120,9 @@ class Carrier:
         before, ask = self.ports.get(port.name), self._asked.get(port.name)
         if before == port:
             return
+        if before is not None and before.number != port.number:
+            self.gone(before.number)
+            before = None
         self._put(port)
         was, light = (Light.DOUBT if before is None or before.gone else light_of(before)), light_of(port)
         asked = light is Light.HELD and ask is not None and ask.down
@@ -133,10 +136,10 @@ class Carrier:
         name = self._names.pop(number, None)
         if name is not None:
             del self.ports[name]
+            self.news.add(name)
             self._doubt.pop(name, None)
             self._asked.pop(name, None)
             self._under_way.pop(name, None)
-            self.news.add(name)
             self.rewired([name])
 
     def answered(self, changes: Iterable[PortChange], refused: Mapping[int, str], now: float) -> list[str]:
@@ -216,10 +219,10 @@ class Carrier:
     def _put(self, port: SwitchPort) -> None:
         self.ports[port.name] = port
         self._names[port.number] = port.name
+        self.news.add(port.name)
         self.rewired([port.name])
 
     def _wait(self, name: str, until: float) -> None:
-        self.news.add(port.name)
         self._doubt[name] = until
         heapq.heappush(self._alarms, (until, name))
 

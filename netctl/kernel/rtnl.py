@@ -34,7 +34,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90
 
-IFF_UP = 1
+IFF_UP, IFF_RUNNING = 0x1, 0x40
 IFA_F_PERMANENT = 0x80
 IFAPROT_KERNEL_LL = 3
 RTEXT_FILTER_SKIP_STATS = 8
@@ -62,6 +62,8 @@ class Link:
     """"veth", "tun" (taps too), "bridge"…; "" for hardware."""
     up: bool
     """Administratively."""
+    running: bool
+    """Whether it is up and has carrier."""
     mac: str
     mtu: int
     alias: str
@@ -254,6 +256,7 @@ def read_link(body: bytes) -> Link:
         name=_text(found.get(3, b"")),
         kind=kind,
         up=bool(flags & IFF_UP),
+        running=bool(flags & IFF_RUNNING),
         mac=found.get(1, b"").hex(":"),
         mtu=_number(found, 4),
         alias=_text(found.get(20, b"")),

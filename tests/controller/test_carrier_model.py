@@ -46,32 +46,33 @@ class World:
     ports: dict[str, Port]
     now: float = 0.0
     carrier: Carrier = field(default_factory=Carrier)
+    agent: Carrier | None = None
+    """One more that decides, and sees and sets the devices themselves."""
     to_switch: tuple[tuple[PortChange, ...], ...] = ()
     to_controller: tuple[SwitchPort | tuple[PortChange, ...], ...] = ()
+    unheard: tuple[str, ...] = ()
+    """The devices of which the switch has something to hear,"""
+    unseen: tuple[str, ...] = ()
+    """and the agent."""
     mods: int = 0
     """Since the last thing that happened from outside."""
 
     def copy(self) -> World:
-        carrier = Carrier()
-        for name, value in vars(self.carrier).items():
-            carrier.__dict__[name] = value.copy() if value is not None else None
-        carrier._asked = {name: replace(ask) for name, ask in carrier._asked.items()}
+        carrier, agent = copied(self.carrier), self.agent and copied(self.agent)
         ports = {name: Port(each.guest, each.held, each.there, each.told) for name, each in self.ports.items()}
-        return World(self.wires, ports, self.now, carrier, self.to_switch, self.to_controller, self.mods)
+        ways = (self.to_switch, self.to_controller, self.unheard, self.unseen)
+        return World(self.wires, ports, self.now, carrier, agent, *ways, self.mods)
 
     def state(self) -> tuple[object, ...]:
         """All that what follows depends on; times are those that are left."""
-        carrier, now = self.carrier, self.now
         return (
             tuple((each.guest, each.held, each.there, each.told) for each in self.ports.values()),
             self.to_switch,
             self.to_controller,
-            tuple(carrier.ports.values()),
-            tuple(sorted((name, round(until - now, 3)) for name, until in carrier._doubt.items() if until > now)),
-            tuple(sorted((name, ask.down, round(ask.again - now, 3)) for name, ask in carrier._asked.items())),
-            tuple(sorted({(round(when - now, 3), name) for when, name in carrier._alarms})),
-            tuple(sorted(carrier._led)),
-            tuple(sorted(carrier._under_way.items())),
+            self.unheard,
+            self.unseen if self.agent is not None else (),
+            remembered(self.carrier, self.now),
+            self.agent and remembered(self.agent, self.now),
         )
 
     def at(self, port: PortRef) -> list[Cable]:
@@ -89,9 +90,20 @@ class World:
             self.mods += len(changes)
             self.to_switch += (changes,)
 
+    def act(self) -> None:
+        """What the agent does at once."""
+        assert self.agent is not None
+        _, changes = self.agent.settle(HOST, BRIDGE, self.at, self.now)
+        for number, _, down in changes:
+            name = list(self.ports)[number - 1]
+            self.ports[name].held = down
+            self.touched(name)
+        self.mods += len(changes)
+        self.agent.answered(changes, {}, self.now)
+
     def connect(self) -> None:
         """A controller that knows nothing, and what the switch tells it first."""
-        self.to_switch = self.to_controller = ()
+        self.to_switch = self.to_controller = self.unheard = ()
         for name in self.ports:
             self.ports[name].told = self.describe(name)
         self.carrier = Carrier([port.told for port in self.ports.values() if port.told is not None])
@@ -99,31 +111,37 @@ class World:
 
     def notice(self, name: str) -> None:
         """The switch hears of a device from the kernel, and tells what has changed."""
-        self.ports[name].told = told = self.describe(name)
-        self.to_controller += (told,)
+        told = self.describe(name)
+        if self.ports[name].told != told:
+            self.ports[name].told = told
+            self.to_controller += (told,)
+        self.unheard = tuple(each for each in self.unheard if each != name)
+
+    def touched(self, name: str) -> None:
+        """A device has changed, which the switch and the agent hear in the order in which it happens."""
+        self.unheard += (name,) if name not in self.unheard else ()
+        self.unseen += (name,) if name not in self.unseen else ()
 
     def inner(self) -> Iterator[World]:
         """What can happen next of itself."""
-        for name, port in self.ports.items():
-            if port.told != self.describe(name):
-                after = self.copy()
-                after.notice(name)
-                yield after
+        for name in self.unheard if self.agent is None else self.unheard[:1]:
+            after = self.copy()
+            after.notice(name)
+            yield after
         if self.to_switch:
             after = self.copy()
-            changes, *rest = self.to_switch
-            after.to_switch = tuple(rest)
+            changes, after.to_switch = self.to_switch[0], self.to_switch[1:]
             for number, mac, down in changes:
                 port = list(after.ports.values())[number - 1]
                 if port.there and port.told is not None and port.told.mac == mac:
                     port.held = down
+                    after.touched(port.told.name)
                     port.told = SwitchPort(port.told.number, port.told.name, mac, port.told.link, down)
             after.to_controller += (changes,)
             yield after
         if self.to_controller:
             after = self.copy()
-            message, *rest2 = self.to_controller
-            after.to_controller = tuple(rest2)
+            message, after.to_controller = self.to_controller[0], self.to_controller[1:]
             if isinstance(message, SwitchPort):
                 after.carrier.seen(message, self.now)
             else:
@@ -131,15 +149,24 @@ class World:
                 after.carrier.answered(message, refused, self.now)
             after.decide()
             yield after
+        if self.agent is not None and self.unseen:
+            after = self.copy()
+            after.unseen = self.unseen[1:]
+            assert after.agent is not None
+            after.agent.seen(self.describe(self.unseen[0]), self.now)
+            after.act()
+            yield after
 
     def later(self) -> World | None:
-        """Nothing happens until the controller looks again by itself. Messages take less time than that."""
-        deadline = self.carrier.deadline
-        if deadline is None:
+        """Nothing happens until somebody looks again without being told. Messages take less time than that."""
+        deadlines = [each.deadline for each in (self.carrier, self.agent) if each is not None and each.deadline]
+        if not deadlines:
             return None
         after = self.copy()
-        after.now = max(deadline, self.now)
+        after.now = max(min(deadlines), self.now)
         after.decide()
+        if after.agent is not None:
+            after.act()
         return after
 
     def outer(self, *, guests_only: bool = False) -> Iterator[World]:
@@ -149,6 +176,7 @@ class World:
                 after = self.copy()
                 port = after.ports[name]
                 setattr(port, what, not getattr(port, what))
+                after.touched(name)
                 if what == "there":
                     port.held = port.there
                     after.notice(name)
@@ -182,6 +210,25 @@ class World:
             for name, port in self.ports.items()
             if self.far(name)
         )
+
+
+def copied(carrier: Carrier) -> Carrier:
+    made = Carrier()
+    for name, value in vars(carrier).items():
+        made.__dict__[name] = value.copy() if value is not None else None
+    made._asked = {name: replace(ask) for name, ask in carrier._asked.items()}
+    return made
+
+
+def remembered(carrier: Carrier, now: float) -> tuple[object, ...]:
+    return (
+        tuple(carrier.ports[name] for name in sorted(carrier.ports)),
+        tuple(sorted((name, round(until - now, 3)) for name, until in carrier._doubt.items() if until > now)),
+        tuple(sorted((name, ask.down, round(ask.again - now, 3)) for name, ask in carrier._asked.items())),
+        tuple(sorted({(round(when - now, 3), name) for when, name in carrier._alarms})),
+        tuple(sorted(carrier._led)),
+        tuple(sorted(carrier._under_way.items())),
+    )
 
 
 class Explorer:
@@ -253,6 +300,18 @@ def test_every_order_of_events_comes_to_rest(wires: str, guests: str, events: in
     explorer.explore(start, events)
     assert len(explorer.known) > 50
     assert 0 < explorer.most <= 2 * len(start.ports) + 1
+
+
+@pytest.mark.parametrize("guests", ["ab", "a"])
+def test_with_an_agent_that_acts_as_well(guests: str) -> None:
+    """Neither undoes what the other does."""
+    start = world("a-b", guests)
+    start.agent = Carrier([start.describe(name) for name in start.ports])
+    start.act()
+    explorer = Explorer()
+    explorer.explore(start, 1)
+    assert len(explorer.known) > 50
+    assert 0 < explorer.most <= 8
 
 
 @settings(max_examples=200, deadline=None)

@@ -226,6 +226,39 @@ def test_a_controller_that_dies_while_a_port_is_down(lab: Lab) -> None:
     comes(lab, "ab", "ab")
 
 
+def test_without_a_controller_the_agent_passes_it_on(lab: Lab) -> None:
+    for name in ("x", "y"):
+        lab.box.run(f"ip link add {name} type veth peer {name}2; ip link set {name} up; ip link set {name}2 up")
+    lab.write(POLICY.replace("{datapath: netdev}", "{datapath: netdev, ports: [x, y]}") + "  - [x, y]\n")
+
+    def passes(name: str, *, to: str, up: bool, within: float) -> None:
+        lab.box.run(f"ip link set {name} {'up' if up else 'down'}")
+        seen = f"ip -o link show {to} | grep -{'q' if up else 'vq'} LOWER_UP"
+        lab.box.wait_for(lambda: lab.box.run(seen, check=False).returncode == 0, within, f"{to} to follow")
+
+    controller = lab.controller()
+    lab.agent()
+    lab.converged()
+    passes("x2", to="y2", up=False, within=2)
+    controller.kill()
+    controller.wait()
+    passes("x2", to="y2", up=True, within=20)
+    for _ in range(3):
+        passes("y2", to="x2", up=False, within=2)
+        passes("y2", to="x2", up=True, within=2)
+    lab.box.run("ip link set x down")
+    lab.box.wait_for(lambda: "LOWER_UP" in lab.box.run("ip -o link show y2").stdout, 2)
+    assert "no controller is connected: ~ carrier ovbr0/x: admin" in lab.log("agent")
+    assert count_events(lab, 2) == 0
+    lab.controller()
+    lab.converged()
+    passes("x2", to="y2", up=False, within=2)
+    lab.box.wait_for(lambda: not lab.agent_status()["wires"]["alone"], 20)
+    told = lab.log("agent").count("no controller is connected: ~")
+    passes("x2", to="y2", up=True, within=2)
+    assert lab.log("agent").count("no controller is connected: ~") == told
+
+
 def test_what_somebody_takes_down_is_raised(lab: Lab) -> None:
     running(lab, PAIR)
     lab.box.run("ip link set a-eth0 down")
