@@ -160,6 +160,8 @@ class SwitchPort:
 
     @property
     def up(self) -> bool:
+    speed: int | None = None
+    """kbit/s, as it is now; None while the switch does not say."""
         """Neither held down nor without carrier."""
         return self.link and not self.held
 

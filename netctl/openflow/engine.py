@@ -230,6 +230,7 @@ def ports(switch: Switch) -> tuple[SwitchPort, ...]:
             each.name.decode("utf-8", "replace").rstrip("\0"),
             each.hw_addr,
             *port.light(each.config, each.state),
+            each.curr_speed or None,
         )
         for number, each in sorted(switch.ports.items())
     )

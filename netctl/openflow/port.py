@@ -24,7 +24,7 @@ from netctl.openflow.frame import (
 )
 from netctl.openflow.multipart import MULTIPART, PORT_DESC, part
 
-PORT = struct.Struct("!I4x6s2x16sII24x")
+PORT = struct.Struct("!I4x6s2x16sII16xI4x")
 PORT_DOWN = 1
 LINK_DOWN = 1
 
@@ -74,9 +74,9 @@ def status(message: bytes) -> PortStatus:
 def _ports(body: bytes) -> Iterator[SwitchPort]:
     if len(body) % PORT.size:
         raise DecodeError(f"{len(body)} bytes of ports; each takes {PORT.size}")
-    for number, mac, name, config, state in PORT.iter_unpack(body):
+    for number, mac, name, config, state, speed in PORT.iter_unpack(body):
         text = name.split(b"\0", 1)[0].decode("utf-8", "replace")
-        yield SwitchPort(number, text, mac.hex(":"), *light(config, state))
+        yield SwitchPort(number, text, mac.hex(":"), *light(config, state), speed or None)
 
 
 def mod(change: PortChange, xid: int) -> bytes:

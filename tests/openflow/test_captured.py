@@ -24,9 +24,9 @@ def test_hello_and_features() -> None:
 def test_ports() -> None:
     ports, more = port.reply(CAPTURED["ports_reply"])
     assert ports == [
-        SwitchPort(0xFFFF_FFFE, "br0", "02:00:00:00:00:ff", False, held=True),
-        SwitchPort(1, "v1", "02:00:00:00:00:01", True),
-        SwitchPort(2, "v2", "02:00:00:00:00:02", False),
+        SwitchPort(0xFFFF_FFFE, "br0", "02:00:00:00:00:ff", False, held=True, speed=10_000_000),
+        SwitchPort(1, "v1", "02:00:00:00:00:01", True, speed=10_000_000),
+        SwitchPort(2, "v2", "02:00:00:00:00:02", False, speed=10_000_000),
     ]
     assert not more
 
@@ -35,7 +35,7 @@ def test_ports() -> None:
 def test_port_status(name: str, reason: str) -> None:
     status = port.status(CAPTURED[name])
     assert status.reason == reason
-    assert status.port == SwitchPort(1, "v1", "02:00:00:00:00:01", False)
+    assert status.port == SwitchPort(1, "v1", "02:00:00:00:00:01", False, speed=10_000_000)
 
 
 def test_flows() -> None:

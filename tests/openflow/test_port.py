@@ -38,8 +38,9 @@ def test_changes_end_with_their_barrier_and_a_refusal_is_told_with_its_port() ->
 
 def test_what_a_port_is_told_to_be() -> None:
     def told(config: int, state: int) -> tuple[bool, bool, bool]:
-        body = port.PORT.pack(1, b"\2\0\0\0\0\1", b"v1", config, state)
+        body = port.PORT.pack(1, b"\2\0\0\0\0\1", b"v1", config, state, 10_000_000)
         status = port.status(message(frame.PORT_STATUS, 0, b"\2" + b"\0" * 7 + body))
+        assert status.port.speed == 10_000_000
         return status.port.link, status.port.held, status.port.up
 
     assert told(0, 4) == (True, False, True)
