@@ -34,6 +34,8 @@ class StandIn:
         """The names of these ports, by bridge."""
         self._carriers: dict[str, Carrier] = {}
         """By bridge, of those that are without a controller."""
+        self._stale = False
+        """Whether the ports have to be looked at again."""
         self._trouble = ""
 
     @property
@@ -50,7 +52,9 @@ class StandIn:
         self._names = {}
         for end in ends:
             self._names.setdefault(end.bridge, set()).add(end.port)
-        self._carriers.clear()
+        self._stale = True
+        for carrier in self._carriers.values():
+            carrier.rewired()
 
     def attend(self, alone: Set[str], names: Collection[str], everything: bool, now: float) -> None:
         """Do what is due on the bridges `alone`. The devices called `names` have changed, or any may have."""
@@ -67,6 +71,7 @@ class StandIn:
     def _attend(self, alone: Set[str], names: Collection[str], everything: bool, now: float) -> None:
         for bridge in self._carriers.keys() - alone:
             del self._carriers[bridge]
+        everything, self._stale = everything or self._stale, False
         new = (alone & self._names.keys()) - self._carriers.keys()
         if not (new or self._carriers):
             return
@@ -80,8 +85,10 @@ class StandIn:
                 found = (links[name] for name in self._names[bridge] if name in links)
                 self._carriers[bridge] = Carrier(map(port_of, found))
             for bridge, carrier in self._carriers.items():
-                for name in self._names[bridge].intersection(names):
-                    look(carrier, name, links.get(name), now)
+                wired = self._names.get(bridge, ())
+                for name in names:
+                    if name in wired or name in carrier.ports:
+                        look(carrier, name, links.get(name), now)
                 self._settle(bridge, carrier, rtnl, now)
 
     def _settle(self, bridge: str, carrier: Carrier, rtnl: Rtnl, now: float) -> None:

@@ -66,8 +66,8 @@ def plan_ports(
     changes = []
     for name, port in sorted(named.items()):
         ref = PortRef(host, bridge, name)
-        cables = list(at(ref))
-        down = wanted_down(ref, cables, see)
+        cables = at(ref)
+        down = wanted_down(ref, cables, see) if follows(ref, cables) else None
         if down is not None and down is not port.held and not port.gone:
             steps.append(step(ref, down, cables, see))
             changes.append((port.number, port.mac, down))
@@ -179,11 +179,13 @@ class Carrier:
             if port is None or port.gone:
                 continue
             ref = PortRef(host, bridge, name)
-            cables = list(at(ref))
-            down = wanted_down(ref, cables, see)
+            cables = at(ref)
             if follows(ref, cables):
                 self._led.add(name)
-            elif name in self._led:
+                down = wanted_down(ref, cables, see)
+            elif name not in self._led:
+                continue
+            else:
                 down = False
                 if not (port.held or self._under_way[name] > 0):
                     self._led.discard(name)

@@ -6,7 +6,7 @@ stopped, and several that look at the same ports agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -31,7 +31,7 @@ class Light(Enum):
     """It has none yet, and may have it in a moment."""
 
 
-At = Callable[[PortRef], Iterable[Cable]]
+At = Callable[[PortRef], Collection[Cable]]
 """The wires that end at a port, and those of which it monitors a copy."""
 
 See = Callable[[PortRef], Light]
@@ -74,26 +74,30 @@ def around(ref: PortRef, at: At) -> set[PortRef]:
 
 
 def wanted_down(ref: PortRef, cables: Iterable[Cable], see: See) -> bool | None:
-    """Whether a port is wanted down; None leaves it as it is.
+    """Whether a port is wanted down, by the wires that end there (see `follows`); None leaves it as it is.
 
     It is when no far end of its wires has carrier. Where it has none itself there is nothing to pass on, and a port
     that is held down does not count as one without: of two that are held down both are raised, to see. A port stays
     up that also ends a wire which ignores carrier, or one that ends on another bridge.
     """
-    cables = list(cables)
-    far = dict(far_ends(ref, cables))
-    if not far:
-        return None
-    here = all((each.host, each.bridge) == (ref.host, ref.bridge) for each in far)
-    if not (here and all(cable.follow for cable in cables)):
+    stays = False
+    seen: set[Light] = set()
+    for cable in cables:
+        one, other = cable.ends
+        if one == ref:
+            far = other
+        elif other == ref:
+            far = one
+        else:
+            continue
+        if far == ref:
+            continue
+        stays |= not cable.follow or (far.bridge, far.host) != (ref.bridge, ref.host)
+        if cable.follow and not stays:
+            seen.add(see(far))
+    if stays or Light.LIT in seen:
         return False
-    seen = set()
-    for each in far:
-        light = see(each)
-        if light is Light.LIT:
-            return False
-        seen.add(light)
-    if Light.DOUBT in seen:
+    if Light.DOUBT in seen or not seen:
         return None
     if Light.HELD in seen:
         return False
