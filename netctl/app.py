@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -29,6 +30,7 @@ from netctl.controller.commands import (
     Log,
     ReadFlows,
     SavePatch,
+    SendFrames,
     SetPorts,
     SweepMeters,
     Unwatch,
@@ -41,6 +43,7 @@ from netctl.controller.events import (
     FlowsChanged,
     FlowsRead,
     FlowsUnread,
+    FramesSent,
     Heard,
     HostLost,
     HostSeen,
@@ -51,6 +54,7 @@ from netctl.controller.events import (
     PortGone,
     PortSeen,
     PortsSet,
+    ProbesHeard,
     RowsApplied,
     SwitchDown,
     SwitchUp,
@@ -58,8 +62,9 @@ from netctl.controller.events import (
 )
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot
+from netctl.desired.flow import COOKIE
 from netctl.desired.row import Row
-from netctl.openflow import engine, frame, meter, port, session
+from netctl.openflow import engine, frame, meter, packet_out, port, session
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.packet_in import packet_in
 from netctl.ovsdb.database import Database
@@ -70,8 +75,13 @@ from netctl.policy.scene import Scenes
 from netctl.policy.source import FileSource, find
 from netctl.rundir import Locked, Running, remove_pid, write_pid
 from netctl.token import TokenError
+from netctl.topology.discovery import Discovery
+from netctl.topology.probe import Mint, is_probe
 
 LOG = logging.getLogger("netctl")
+
+PROBES = ProbesHeard((), 0)
+"""In the queue: there are some to be passed on."""
 
 POLICY_SECONDS = 0.1
 """How often the policy's files are looked at."""
@@ -82,6 +92,8 @@ PATCH_SECONDS = 10.0
 """How long somebody who changes wires waits for the switches."""
 ANSWER_SECONDS = 10.0
 """How long a switch has to answer."""
+MOST_PROBES = 16384
+"""How many frames that look like probes may wait to be looked at: a switch sends a part of that in a second."""
 DATABASE_SECONDS = 10.0
 """How long Open vSwitch has to act on a transaction."""
 
@@ -120,6 +132,9 @@ class Session:
 
     def feed(self, message: bytes) -> list[Event]:
         events: list[Event] = []
+        asked = packet_out.asked(message)
+        if asked:
+            return [FramesSent(self.dpid, asked)]
         modified = self.mods.feed(message)
         if modified is not None:
             events.append(PortsSet(self.dpid, modified.changes, modified.refused))
@@ -211,11 +226,15 @@ class Netctl(engine.App):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.source = FileSource(find(None, engine.CONF.netctl.policy))
-        self.brain = Brain(str(self.source.path), str(self.source.patch_file))
+        self.brain = Brain(str(self.source.path), str(self.source.patch_file), self._discovery())
         self.published: Snapshot | None = None
         """What was last seen of the brain; None when something happened since."""
         self.queue = engine.hub.Queue()
         self.crowd = Crowd()
+        self.probes: list[tuple[int, int, bytes]] = []
+        """Heard, and not passed on yet."""
+        self.revision = 0
+        """The brain's when it was last seen."""
         self.sessions: dict[int, Session] = {}
         self.watchers: dict[str, Watcher] = {}
         self.asks = itertools.count()
@@ -264,6 +283,16 @@ class Netctl(engine.App):
         with suppress(OSError):
             remove_pid(self._pid_name)
         super().stop()
+
+    def _discovery(self) -> Discovery:
+        """With a key that nobody else has: kept, or where that cannot be, of this run."""
+        epoch = secrets.token_bytes(16)
+        try:
+            key = token.ensure(token.find(engine.CONF.netctl.token_file).with_name("key")).encode()
+        except TokenError as error:
+            LOG.warning("links are looked for with a key of this run: %s", error)
+            key = secrets.token_bytes(32)
+        return Discovery(Mint(key, epoch), engine.CONF.netctl.probe_interval)
 
     def _token(self) -> str:
         """What lets somebody change wires over REST. Raises TokenError."""
@@ -352,9 +381,17 @@ class Netctl(engine.App):
         except DecodeError as error:
             LOG.warning("switch %016x sent %s", current.dpid, error)
             return
+        at_a_wire = packet.cookie != COOKIE
+        if not at_a_wire and is_probe(packet.data):
+            if not self.probes:
+                self.queue.put(PROBES)
+            if len(self.probes) < MOST_PROBES:
+                self.probes.append((current.dpid, packet.in_port, packet.data))
+            return
         lost = self.crowd.enter((current.dpid, packet.in_port))
         if lost is not None:
-            self.queue.put(Heard(current.dpid, packet.in_port, packet.cookie, packet.data, time.time(), lost))
+            cookie = packet.cookie if at_a_wire else 0
+            self.queue.put(Heard(current.dpid, packet.in_port, cookie, packet.data, time.time(), lost))
 
     def _session(self, switch: engine.Switch) -> Session | None:
         current = self.sessions.get(switch.id) if switch.id is not None else None
@@ -389,6 +426,9 @@ class Netctl(engine.App):
             while not self.queue.empty():
                 batch.append(self.queue.get())
             self.crowd.clear()
+            if PROBES in batch:
+                heard, self.probes = tuple(self.probes), []
+                batch[batch.index(PROBES)] = ProbesHeard(heard, time.time())
             self._step(batch)
 
     def _step(self, batch: list[Event]) -> None:
@@ -397,8 +437,8 @@ class Netctl(engine.App):
         except Exception:
             LOG.exception("an event could not be handled: %s", [type(each).__name__ for each in batch])
             return
-        if commands or not all(isinstance(event, Tick) for event in batch):
-            self.published = None
+        if self.revision != self.brain.revision or not all(isinstance(each, SendFrames | Wake) for each in commands):
+            self.published, self.revision = None, self.brain.revision
         self.brain.happened.clear()
         for command in commands:
             try:
@@ -457,7 +497,7 @@ class Netctl(engine.App):
         number: int = conf.ofp_ssl_listen_port if conf.ctl_cert else conf.ofp_tcp_listen_port
         return number
 
-    def _ask(self, command: ReadFlows | ApplyFlows | SweepMeters | SetPorts) -> None:
+    def _ask(self, command: ReadFlows | ApplyFlows | SweepMeters | SetPorts | SendFrames) -> None:
         current = self.sessions.get(command.dpid)
         if current is None:
             return
@@ -465,6 +505,8 @@ class Netctl(engine.App):
             current.read(command)
         elif isinstance(command, SweepMeters):
             current.switch.send(current.sweep.start())
+        elif isinstance(command, SendFrames):
+            current.switch.send(packet_out.packet_outs(command.frames, command.ask))
         elif isinstance(command, SetPorts):
             current.switch.send(current.mods.send(command.changes))
         else:

@@ -8,7 +8,7 @@ more slowly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,6 +30,7 @@ from netctl.controller.events import (
     FlowsChanged,
     FlowsRead,
     FlowsUnread,
+    FramesSent,
     Heard,
     HostLost,
     HostSeen,
@@ -40,6 +41,7 @@ from netctl.controller.events import (
     PortGone,
     PortSeen,
     PortsSet,
+    ProbesHeard,
     RowsApplied,
     SwitchDown,
     SwitchUp,
@@ -53,6 +55,7 @@ from netctl.controller.happenings import (
     SwitchEntered,
     SwitchLeft,
 )
+from netctl.controller.linking import Linking
 from netctl.controller.listening import Listening
 from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel, plan_rows, usable
@@ -66,6 +69,8 @@ from netctl.plan.delta import changes
 from netctl.plan.model import T
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef
+from netctl.topology.discovery import Discovery
+from netctl.topology.links import Port
 from netctl.topology.neighbours import Place
 
 CHECK_SECONDS = 10.0
@@ -77,6 +82,9 @@ next, so that nothing else waits for long."""
 
 VERIFIED_COOKIES = 8
 """A change of so many wires is verified by reading their flows, a larger one by reading all."""
+
+QUIET = Tick | ProbesHeard | FramesSent
+"""What happens all the time and says nothing new of itself."""
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long to wait after the first, second, … failure in a row."""
@@ -148,6 +156,8 @@ class SwitchState:
     errors: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
     read_at: float = 0.0
+    looked: bool = False
+    """Where links are looked for is known."""
     part: int = 0
     """Of its flows, by the last bits of their cookies, which are to be read next."""
     settled: bool = False
@@ -169,7 +179,7 @@ class SwitchState:
 class Brain:
     """See the module. Not thread-safe: one caller hands it events, one batch after another."""
 
-    def __init__(self, source: str = "", patch_file: str = "") -> None:
+    def __init__(self, source: str, patch_file: str, discovery: Discovery) -> None:
         """`source` is where the policy is, `patch_file` where what is patched at run time is written."""
         self.policy = PolicyView(source)
         self.patch_file = patch_file
@@ -179,6 +189,7 @@ class Brain:
         self.hosts: dict[str, HostState] = {}
         self.switches: dict[int, SwitchState] = {}
         self.listening = Listening()
+        self.linking = Linking(discovery, self._called)
         self.happened: list[Happening] = []
         """What others may want to be told; whoever tells them takes it away."""
         self.flow_changes = 0
@@ -192,7 +203,7 @@ class Brain:
         commands: list[Command] = []
         for event in events:
             commands += self._take(event)
-            self.revision += not isinstance(event, Tick)
+            self.revision += not isinstance(event, QUIET)
         if self.panel is not None:
             for dpid, switch in self.switches.items():
                 commands += self._settle_carrier(self.panel, dpid, switch)
@@ -200,11 +211,17 @@ class Brain:
             for name in list(self.hosts):
                 commands += self._settle_host(self.panel, name, self.hosts[name])
         commands += self.patches.settle()
-        wake = min((each for switch in self.switches.values() if (each := switch.carrier.deadline)), default=0.0)
+        commands += self._settle_links()
+        wake = min(filter(None, self._deadlines()), default=0.0)
         if wake > self.now and not self.now < self.wake <= wake:
             self.wake = wake
             commands.append(Wake(wake))
         return commands
+
+    def _deadlines(self) -> Iterator[float | None]:
+        yield self.linking.deadline
+        for switch in self.switches.values():
+            yield switch.carrier.deadline
 
     def place(self, dpid: int) -> tuple[str, str] | None:
         """The host and the bridge of a switch.
@@ -249,13 +266,15 @@ class Brain:
         """Whether the ports without a wire of a bridge are a learning switch."""
         return self.panel is not None and self.panel.bridge(*place) == "normal"
 
-    def listened(self, place: Place) -> tuple[PortRef, Cable] | None:
-        """The port where LLDP is heard, and on which wire; None where nobody listens."""
+    def listened(self, place: Place) -> tuple[PortRef, Cable | None] | None:
+        """The port where LLDP is heard, and on which wire if it is one's; None where nobody listens."""
         at, switch = self.place(place.dpid), self.switches.get(place.dpid)
         port = switch.ports.get(place.port) if switch is not None else None
         if at is None or port is None or self.panel is None:
             return None
         ref = PortRef(*at, port.name)
+        if not place.cookie:
+            return (ref, None) if self.panel.fabric(ref) else None
         for cable in self.panel.owned(*at, place.cookie):
             if cable.observe and ref in cable.ends:
                 return ref, cable
@@ -267,12 +286,27 @@ class Brain:
 
     def _named(self, place: Place) -> str | None:
         found = self.listened(place)
-        return f"port {found[0]} of wire {found[1].name}" if found else None
+        if found is None:
+            return None
+        ref, cable = found
+        return f"port {ref} of wire {cable.name}" if cable else f"port {ref}"
+
+    def _called(self, port: Port) -> str:
+        """What people call a port."""
+        at, switch = self.place(port.dpid), self.switches.get(port.dpid)
+        known = switch.ports.get(port.number) if switch is not None else None
+        return f"port {PortRef(*at, known.name)}" if at and known else f"switch {port.dpid:016x} port {port.number}"
 
     def _take(self, event: Event) -> list[Command]:
         if isinstance(event, Tick):
             self.now = event.now
-            return self.listening.tick(self.now, self._named, self._lit)
+            return self.linking.tick(self.now) + self.listening.tick(self.now, self._named, self._lit)
+        if isinstance(event, ProbesHeard):
+            self.linking.hear(event)
+            return []
+        if isinstance(event, FramesSent):
+            self.linking.sent(event)
+            return []
         if isinstance(event, Heard):
             return self.listening.hear(event, self.now, self._named)
         if isinstance(event, PolicyRead):
@@ -375,14 +409,19 @@ class Brain:
             if before != event.port:
                 self.happened.append((PortChanged if before else PortAdded)(event.dpid, event.port))
             switch.moved |= before is None or before.name != event.port.name
+            switch.looked = False
             switch.carrier.seen(event.port, self.now)
+            if not event.port.up:
+                self.linking.down(event.dpid, event.port.number)
             return [] if event.port.up else self.listening.lose(event.dpid, event.port.number)
         if isinstance(event, PortGone):
             port = switch.ports.pop(event.number, None)
             if port is not None:
                 switch.moved = True
                 self.happened.append(PortRemoved(event.dpid, port))
+            switch.looked = False
             switch.carrier.gone(event.number)
+            self.linking.down(event.dpid, event.number)
             return self.listening.lose(event.dpid, event.number)
         if isinstance(event, PortsSet):
             news = switch.carrier.answered(event.changes, event.refused, self.now)
@@ -415,6 +454,7 @@ class Brain:
     def _leave(self, dpid: int) -> None:
         """A switch is not connected any more, or in another way."""
         switch = self.switches.pop(dpid, None)
+        self.linking.leave(dpid)
         if switch is not None:
             self.happened.append(SwitchLeft(SwitchView(dpid, tuple(switch.ports.values()))))
 
@@ -477,6 +517,19 @@ class Brain:
         host.applying = True
         return [*logged(f"host {name}", host.plan), ApplyRows(name, host.plan)]
 
+    def _settle_links(self) -> list[Command]:
+        for dpid, switch in self.switches.items():
+            if switch.looked or (switch.unread and switch.table is not None):
+                continue
+            heard = switch.table.heard() if switch.table is not None else ()
+            ports = (switch.ports.get(number) for number in heard)
+            self.linking.use(dpid, {port.number: port.mac for port in ports if port and port.up and not port.gone})
+            switch.looked = True
+        said = self.linking.settle()
+        self.revision += bool(said.happened)
+        self.happened += said.happened
+        return said.commands
+
     def _settle_carrier(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
         place = self.place(dpid) if switch.carrier.due(self.now) else None
         if place is None:
@@ -489,7 +542,7 @@ class Brain:
     def _settle_switch(self, panel: Panel, dpid: int, switch: SwitchState) -> list[Command]:
         place = self.place(dpid)
         if place is None:
-            switch.table, switch.unread = None, True
+            switch.table, switch.unread, switch.looked = None, True, False
             return []
         if switch.busy == "changing":
             return []
@@ -534,11 +587,12 @@ class Brain:
         if switch.moved:
             observed = self.hosts[host].observed
             assert observed is not None
-            table.use(usable(unpatched, switch.numbers, observed))
+            numbers = switch.numbers
+            table.use(usable(unpatched, numbers, observed), numbers)
             switch.moved, switch.dirty = False, True
         if switch.dirty:
             switch.plan = table.plan()
-            switch.dirty = False
+            switch.dirty = switch.looked = False
             self.hosts[host].dirty |= unpatched == "normal"
 
 

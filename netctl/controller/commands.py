@@ -62,6 +62,16 @@ class SetPorts:
 
 
 @dataclass(frozen=True)
+class SendFrames:
+    """Have frames leave by ports of a switch, each with the number of its port."""
+
+    dpid: int
+    frames: tuple[tuple[int, bytes], ...]
+    ask: int = 0
+    """Not 0, and below 1 << 28: it is to be answered by FramesSent."""
+
+
+@dataclass(frozen=True)
 class Wake:
     """A Tick is needed at this time."""
 
@@ -100,5 +110,16 @@ class Log:
 
 
 Command = (
-    Watch | Unwatch | ApplyRows | ReadFlows | ApplyFlows | SweepMeters | SetPorts | Wake | SavePatch | Answer | Log
+    Watch
+    | Unwatch
+    | ApplyRows
+    | ReadFlows
+    | ApplyFlows
+    | SweepMeters
+    | SetPorts
+    | SendFrames
+    | Wake
+    | SavePatch
+    | Answer
+    | Log
 )

@@ -85,12 +85,30 @@ class Heard:
     port: int
     """By whose number it came in."""
     cookie: int
-    """Of the flow, which tells the wire."""
+    """Of the flow, which tells the wire; 0 where it came in at a port without one."""
     frame: bytes
     at: float
     """When, in seconds since the epoch."""
     lost: int = 0
     """So many of the same port were dropped unseen since the last one."""
+
+
+@dataclass(frozen=True)
+class ProbesHeard:
+    """Frames came in where links are looked for that look like probes, whoever made them."""
+
+    frames: tuple[tuple[int, int, bytes], ...]
+    """Each with the datapath ID of the switch and the number of the port."""
+    at: float
+    """When, in seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class FramesSent:
+    """A switch has done what it was told up to a SendFrames with this `ask`."""
+
+    dpid: int
+    ask: int
 
 
 @dataclass(frozen=True)
@@ -176,6 +194,8 @@ Event = (
     | PortGone
     | PortsSet
     | Heard
+    | ProbesHeard
+    | FramesSent
     | FlowsRead
     | FlowsChanged
     | FlowsUnread

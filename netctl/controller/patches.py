@@ -154,6 +154,7 @@ class Patches:
                 switch.carrier.rewired(ref.port for ref in _ends(now.changed))
             if switch is not None and switch.table is not None:
                 switch.table.touch(owners)
+                switch.table.touch_ports(ref.port for ref in _ends(now.changed))
                 switch.dirty = True
                 switch.retry.worked()
             if brain.learns(where) or any(ref not in now.panel.ports.declared for ref in _ends(now.changed)):

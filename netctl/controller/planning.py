@@ -113,6 +113,27 @@ class Panel:
                     )
         return guests
 
+    def seeks(self, host: str, name: str) -> bool:
+        """Whether links are looked for at any port of a bridge."""
+        return self._discovers(host, name) or any(
+            (ref.host, ref.bridge) == (host, name) for ref in self.ports.fabric
+        )
+
+    def fabric(self, ref: PortRef) -> str | None:
+        """Where the policy says that links are looked for at a port; None where they are not."""
+        path = self.ports.fabric.get(ref)
+        if path is not None:
+            return f"{self.loaded.where(path)} role: fabric"
+        if not self._discovers(ref.host, ref.bridge) or self.wiring.wired(ref):
+            return None
+        return f"{self.loaded.where(('hosts', ref.host, 'bridges', ref.bridge, 'discover'))} discover: true"
+
+    def _discovers(self, host: str, name: str) -> bool:
+        assert self.loaded.policy is not None
+        entry = self.loaded.policy.hosts.get(host)
+        bridge = entry.bridges.get(name) if entry else None
+        return bridge is not None and bridge.discover
+
     def bridge(self, host: str, name: str) -> str | None:
         """What ports without a wire get on a bridge: «drop», «normal», or «keep» for what others' flows give them.
 
@@ -201,7 +222,7 @@ def table(
 ) -> Table:
     """The flows of a bridge; `numbers` gives the OpenFlow number of each of its ports."""
     made = Table(panel, host, bridge)
-    made.use(usable(panel.unpatched(host, bridge)[0], numbers, observed))
+    made.use(usable(panel.unpatched(host, bridge)[0], numbers, observed), numbers)
     made.read(found)
     return made
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from netctl.topology.announcement import Announcement
+from netctl.topology.links import Link
+
+LinkView = Link
 
 
 @dataclass(frozen=True)
@@ -157,11 +160,11 @@ class SwitchPort:
     """Whether it has carrier (not OFPPS_LINK_DOWN), as the switch last told; one that is held down has none."""
     held: bool = False
     """Whether it is administratively down (OFPPC_PORT_DOWN)."""
+    speed: int | None = None
+    """kbit/s, as it is now; None while the switch does not say."""
 
     @property
     def up(self) -> bool:
-    speed: int | None = None
-    """kbit/s, as it is now; None while the switch does not say."""
         """Neither held down nor without carrier."""
         return self.link and not self.held
 
@@ -169,21 +172,6 @@ class SwitchPort:
     def gone(self) -> bool:
         """Whether the device under the port is not there any more: it has no MAC."""
         return self.mac == "00:00:00:00:00:00"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkView:
-    """A link in one direction: what leaves by the first port comes in at the second. A cable is two of these."""
-
-    src_dpid: int
-    src_port: int
-    """The OpenFlow number of the port."""
-    dst_dpid: int
-    dst_port: int
-    since: float
-    """When it was found, seconds since the epoch."""
-    one_way: bool = False
-    """Whether nothing comes the other way; False while that is not known yet."""
 
 
 @dataclass(frozen=True)

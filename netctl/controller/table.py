@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from netctl.desired.flow import COOKIE, WHOLE_COOKIE, Flow
-from netctl.desired.flows import REST_PRIORITY, WIRE_PRIORITY, bridge_flows, rest_flow, why, wire_flows
+from netctl.desired.flow import COOKIE, MAX_PORT, WHOLE_COOKIE, Flow
+from netctl.desired.flows import WIRE_PRIORITY, bridge_flows, rest_flow, why, wire_flows
+from netctl.desired.observe import LISTEN_PRIORITY, listening
 from netctl.plan import Found, Plan, Step, Wanted, delta
 from netctl.plan.delta import NOT_THERE, NOT_WANTED
 from netctl.policy import PortRef
@@ -26,9 +27,7 @@ def owner(flow: Flow) -> Owner:
     """Whose a flow of netctl's is."""
     if flow.cookie != COOKIE:
         return flow.cookie
-    if flow.priority == REST_PRIORITY and flow.match.in_port is not None:
-        return flow.match.in_port
-    return 0
+    return flow.match.in_port or 0
 
 
 class Table:
@@ -47,16 +46,23 @@ class Table:
         self._count = 0
         self._pending: dict[Owner, None] = {}
         self._names: dict[int, str] = {}
+        """Of all ports."""
+        self._heard: set[int] = set()
+        """The ports whose LLDP the switch sends to the controller."""
+        self._seeks = panel.seeks(host, bridge)
 
     def follow(self, panel: Panel) -> None:
         """Another policy is in force."""
         self.panel = panel
+        self._seeks = panel.seeks(self.host, self.bridge)
         self._touch_all()
 
-    def use(self, numbers: Mapping[str, int]) -> None:
-        """The ports that wires may use are now these, by name."""
+    def use(self, numbers: Mapping[str, int], there: Mapping[str, int] | None = None) -> None:
+        """The ports that wires may use are now these, by name; `there` are all, if those are not."""
         before, self.numbers = self.numbers, numbers
-        self._names = {number: name for name, number in numbers.items()}
+        names, self._names = self._names, {number: name for name, number in (there or numbers).items()}
+        if there is not None and there is not numbers:
+            self.touch(number for number, _ in names.items() ^ self._names.items())
         for name in before.keys() | numbers.keys():
             if before.get(name) != numbers.get(name):
                 self.touch(self.panel.owners_at(PortRef(self.host, self.bridge, name)))
@@ -79,6 +85,10 @@ class Table:
                 self.others[flow.identity] = flow
         self.ours = {whose: tuple(flows) for whose, flows in ours.items()}
         self._count = sum(map(len, self.ours.values()))
+        self._heard = set()
+        for whose, there in self.ours.items():
+            if whose < COOKIE:
+                self._hear(whose, there)
         self._touch_all()
 
     def check(self, found: Iterable[Found[Flow]], cookies: Collection[int], mask: int) -> bool:
@@ -135,6 +145,14 @@ class Table:
         """Whether anything is not as it is wanted, or has not been looked at."""
         return bool(self._pending)
 
+    def touch_ports(self, names: Iterable[str]) -> None:
+        """The wires at these ports changed."""
+        self.touch(self.numbers[name] for name in names if name in self.numbers)
+
+    def heard(self) -> set[int]:
+        """The ports without a wire whose LLDP comes to the controller, as it should."""
+        return {number for number in self._heard if number not in self._pending}
+
     def count(self) -> int:
         """How many flows of netctl's the switch has."""
         return self._count
@@ -160,7 +178,7 @@ class Table:
     def _touch_all(self) -> None:
         self._pending = {}
         self.touch(self.panel.owners(self.host, self.bridge))
-        self.touch(self.numbers.values())
+        self.touch(self._names)
         self.touch(self.ours)
 
     def _keep(self, ours: Mapping[Owner, Collection[Flow]]) -> None:
@@ -170,6 +188,14 @@ class Table:
                 self.ours[whose] = tuple(flows)
             else:
                 self.ours.pop(whose, None)
+            if whose < COOKIE:
+                self._hear(whose, flows)
+
+    def _hear(self, whose: Owner, flows: Iterable[Flow]) -> None:
+        if any(flow.priority == LISTEN_PRIORITY for flow in flows):
+            self._heard.add(whose)
+        else:
+            self._heard.discard(whose)
 
     def _known(self, cookies: frozenset[int], mask: int) -> set[Owner]:
         """Who has flows whose cookie is one of these where `mask` has a bit."""
@@ -212,7 +238,13 @@ class Table:
         if whose == 0:
             return bridge_flows(self.bridge, *self.panel.unpatched(self.host, self.bridge))
         name = self._names.get(whose)
-        if name is None or self.panel.unpatched(self.host, self.bridge)[0] != "normal":
+        if name is None:
+            return []
+        if self._seeks and whose <= MAX_PORT:
+            said = self.panel.fabric(PortRef(self.host, self.bridge, name))
+            if said is not None:
+                return [Wanted(listening(self.bridge, whose), f"links are looked for at port {name}; {said}")]
+        if name not in self.numbers or self.panel.unpatched(self.host, self.bridge)[0] != "normal":
             return []
         return rest_flow(self.bridge, whose, name, self.panel.at(PortRef(self.host, self.bridge, name)))
 

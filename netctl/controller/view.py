@@ -58,6 +58,7 @@ def snapshot(brain: Brain) -> Snapshot:
         switches=switches,
         stations=tuple(_stations(brain.panel, live)),
         neighbours=tuple(_neighbours(brain)),
+        links=brain.linking.discovery.links,
         flow_changes=brain.flow_changes,
     )
 
@@ -243,7 +244,7 @@ def neighbour_view(brain: Brain, neighbour: Neighbour) -> NeighbourView | None:
         return None
     ref, cable = found
     times = neighbour.since, neighbour.changed
-    return NeighbourView(ref.host, ref.bridge, ref.port, cable.name, *times, neighbour.announced)
+    return NeighbourView(ref.host, ref.bridge, ref.port, cable.name if cable else None, *times, neighbour.announced)
 
 
 def _counts(brain: Brain) -> Iterator[tuple[PortRef, LldpCounts]]:

@@ -20,6 +20,9 @@ COOKIE_MASK = 0xFFFF_FFFF_0000_0000
 WHOLE_COOKIE = 0xFFFF_FFFF_FFFF_FFFF
 """A mask that has every bit."""
 
+MAX_PORT = 0xFFFF_FF00
+"""OFPP_MAX: higher numbers are reserved, that of the bridge's own port among them (OpenFlow 1.3.5, 7.2.1)."""
+
 NORMAL = 0xFFFF_FFFA
 """OFPP_NORMAL, the reserved port that means the switch's own learning (OpenFlow 1.3.5, 7.2.1)."""
 

@@ -46,6 +46,8 @@ ECHO_SECONDS = 2.0
 ECHOES_UNANSWERED = 3
 """A switch that answers none of so many echo requests, one every ECHO_SECONDS, is given up: within 8 s."""
 
+PROBE_SECONDS = 1.0
+
 LISTEN_HOST = "127.0.0.1"
 LISTEN_PORT = 6653
 """IANA's port for OpenFlow, for TCP and TLS."""
@@ -259,6 +261,13 @@ def _register() -> None:
             cfg.StrOpt("policy", help="file or directory (default $NETCTL_POLICY, ./flows, /etc/netctl/flows)"),
             cfg.StrOpt("advertise", help="the address of this controller as the switches reach it"),
             cfg.StrOpt("token-file", help="the token for changes (default $NETCTL_TOKEN_FILE, /var/lib/netctl/token)"),
+            cfg.FloatOpt(
+                "probe-interval",
+                default=PROBE_SECONDS,
+                min=0.1,
+                max=60,
+                help=f"seconds between two probes of a port for links (default {PROBE_SECONDS:g})",
+            ),
             cfg.BoolOpt("insecure", default=False, help="let the REST API listen beyond loopback without TLS"),
         ],
         group="netctl",

@@ -16,6 +16,11 @@ ACTION = 1
 
 _HEAD = struct.Struct("!4xHBBQ")
 
+_BY_PORT = struct.Struct("!2xH8xHBBQ8xI")
+_PORT_ONLY = slice(HEADER.size + _HEAD.size, HEADER.size + _HEAD.size + len(match.PORT_HEAD))
+_DATA_AT = _BY_PORT.size + 4 + 2
+"""Where the frame begins behind a match of the port alone, which is all that there is to most frames."""
+
 COOKIE_AT = slice(16, 20)
 """Where the upper half of the cookie is in the message."""
 
@@ -35,6 +40,10 @@ class PacketIn(NamedTuple):
 
 def packet_in(message: bytes) -> PacketIn:
     """Raises DecodeError."""
+    if message[_PORT_ONLY] == match.PORT_HEAD and message[1] == PACKET_IN and len(message) >= _DATA_AT:
+        size, length, reason, table, cookie, in_port = _BY_PORT.unpack_from(message)
+        if size == len(message):
+            return PacketIn(cookie, table, in_port, reason, length, message[_DATA_AT:])
     head = header(message)
     if head.kind != PACKET_IN or len(message) < HEADER.size + _HEAD.size:
         raise DecodeError("not a packet-in")

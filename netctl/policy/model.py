@@ -114,7 +114,9 @@ class Port(Part):
 
     name: DeviceName = Field(description="The network device that becomes the port.")
     role: Literal["fabric"] | None = Field(
-        None, description="`fabric` for a port to another switch: topology discovery probes there."
+        None,
+        description="`fabric` for a port to another switch: links are looked for there, by LLDP of netctl's own. "
+        "No wire may end there.",
     )
 
     @model_validator(mode="before")
@@ -135,7 +137,11 @@ class Bridge(Part):
         "`normal` makes them a learning switch among themselves.",
     )
     ports: tuple[Port, ...] = Field((), description="Ports that are not a guest's.")
-    discover: StrictBool = Field(False, description="Whether topology discovery runs on this bridge.")
+    discover: StrictBool = Field(
+        False,
+        description="Whether links to other switches are looked for at every port without a wire, and not only at "
+        "those with `role: fabric`.",
+    )
     adopt: StrictBool = Field(
         False,
         description="Whether it is a bridge that somebody else made, which netctl takes over as it runs and gives "

@@ -37,6 +37,8 @@ class Declared:
     nic: TapNic | VethNic | MacvtapNic | None = None
     """The guest's NIC whose host side it is."""
     guest: str | None = None
+    fabric: bool = False
+    """Whether it leads to another switch."""
 
 
 class PortError(Exception):
@@ -79,6 +81,8 @@ class Ports:
         self.declared: dict[PortRef, Declared] = {}
         self.implied: dict[PortRef, Path | str] = {}
         """Each with where it is named first: its path, or in words."""
+        self.fabric: dict[PortRef, Path] = {}
+        """Of the declared ones those to another switch, each with where that is said."""
         self._bridges: dict[str, dict[str, None]] = {}
         """The hosts that have a bridge of that name, in order."""
         self._hosts = set(policy.hosts)
@@ -89,6 +93,8 @@ class Ports:
             for ref, declared in _declared(policy, host_name):
                 if ref not in self.declared:
                     self.declared[ref] = declared
+                    if declared.fabric:
+                        self.fabric[ref] = (*declared.path, "role")
                     self._named.setdefault(ref.port, []).append(ref)
         for path, spec in specs(policy):
             if "/" in spec:
@@ -192,7 +198,7 @@ def _declared(policy: Policy, host_name: str) -> Iterator[tuple[PortRef, Declare
     for bridge_name, bridge in host.bridges.items():
         for number, port in enumerate(bridge.ports):
             path: Path = ("hosts", host_name, "bridges", bridge_name, "ports", number)
-            yield PortRef(host_name, bridge_name, port.name), Declared(path)
+            yield PortRef(host_name, bridge_name, port.name), Declared(path, fabric=port.role == "fabric")
     for guest_name, guest in host.guests.items():
         for nic_name, nic in guest.nics.items():
             if nic.bridge is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netctl.policy.brief import Brief
 from netctl.policy.finding import Finding
-from netctl.policy.model import Bridge, Host, MacvtapNic, Part, Policy, Port, TapCopy, Wire
+from netctl.policy.model import Host, MacvtapNic, Part, Policy, TapCopy, Wire
 from netctl.policy.ports import Path, PortRef
 
 Places = Iterator[tuple[Path, str]]
@@ -108,21 +108,6 @@ def _macvtaps(policy: Policy) -> Places:
                     )
 
 
-def _fabric(policy: Policy) -> Places:
-    for path, host in _hosts(policy):
-        for name, bridge in host.bridges.items():
-            for number, port in enumerate(bridge.ports):
-                if port.role == "fabric":
-                    yield (*path, "bridges", name, "ports", number, "role"), "leave role out"
-
-
-def _discover(policy: Policy) -> Places:
-    for path, host in _hosts(policy):
-        for name, bridge in host.bridges.items():
-            if bridge.discover:
-                yield (*path, "bridges", name, "discover"), "leave it out"
-
-
 def _queues(policy: Policy) -> Places:
     for name in policy.queues:
         yield ("queues", name), ""
@@ -148,8 +133,6 @@ NOT_YET = (
     NotYet("queues", _queues, Policy, "queues"),
     NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
-    NotYet("role: fabric", _fabric, Port, "role"),
-    NotYet("discover", _discover, Bridge, "discover"),
     NotYet("wires across bridges", _ACROSS, Wire, "ends"),
     NotYet("taps across bridges", _COPIED_ACROSS, TapCopy, "to"),
 )

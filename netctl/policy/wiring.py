@@ -319,6 +319,16 @@ class Draft:
         place = where if isinstance(where, str) else self._stage.where(where)
         return f"{shown(ref.port)} is a port of {owner.bridge}, at {place}: write {owner}"
 
+    def fabric(self, ref: PortRef) -> str | None:
+        """What to say of a port that a wire or a copy names, when it leads to another switch."""
+        at = self._wiring.ports.fabric.get(ref)
+        if at is None:
+            return None
+        return (
+            f"{ref} leads to another switch, by `role: fabric` at {self._stage.where(at)}: "
+            "name another port here, or take the role out there"
+        )
+
     def users(self, ref: PortRef) -> Mapping[int | None, _Slot]:
         return self._used.get(ref, {})
 
@@ -370,7 +380,7 @@ class Draft:
         self, ref: PortRef, vlan: int | None, slot: _Slot, said: str, at: Path, findings: list[Finding]
     ) -> None:
         run_time = isinstance(slot, str)
-        message = self.imply(ref, at, said if run_time else "")
+        message = self.imply(ref, at, said if run_time else "") or self.fabric(ref)
         if message:
             findings.append(Finding(at, message))
         mine = self._used.setdefault(ref, {})

@@ -16,6 +16,7 @@ from netctl.controller.commands import (
     Log,
     ReadFlows,
     SavePatch,
+    SendFrames,
     SetPorts,
     SweepMeters,
     Unwatch,
@@ -26,6 +27,7 @@ from netctl.controller.events import (
     Event,
     FlowsChanged,
     FlowsRead,
+    FramesSent,
     HostSeen,
     MetersSwept,
     PatchAsked,
@@ -33,6 +35,7 @@ from netctl.controller.events import (
     PolicyRead,
     PortSeen,
     PortsSet,
+    ProbesHeard,
     RowsApplied,
     SwitchUp,
     Tick,
@@ -40,10 +43,12 @@ from netctl.controller.events import (
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot, SwitchPort
 from netctl.controller.view import snapshot
-from netctl.desired.flow import Flow
+from netctl.desired.flow import LLDP, NEAREST_BRIDGE, Flow, Match
 from netctl.desired.row import Bridge, BridgeState, Observed, Port, PortState, Row
 from netctl.plan import Found, Key
 from netctl.policy import Patch, Wire, loads
+from netctl.topology.discovery import Discovery
+from netctl.topology.probe import Mint
 
 TARGET = "tcp:127.0.0.1:6653"
 
@@ -53,7 +58,8 @@ class World:
     """Open vSwitch on one host: its rows, its switches, what it refuses."""
 
     host: str = "hv1"
-    brain: Brain = field(default_factory=lambda: Brain("flows", "flows/patched.yaml"))
+    mint: Mint = field(default_factory=lambda: Mint(b"a key", b"this run"))
+    brain: Brain = field(init=False)
     rows: dict[Key, Found[Row]] = field(default_factory=dict)
     flows: dict[int, dict[Key, Found[Flow]]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -63,6 +69,8 @@ class World:
     """Ports without carrier."""
     held: set[str] = field(default_factory=set)
     """Ports that are administratively down."""
+    cables: dict[str, str] = field(default_factory=dict)
+    """Which port what leaves by a port comes in at."""
     refuse_rows: str = ""
     refuse_flows: tuple[str, ...] = ()
     refuse_save: str = ""
@@ -73,6 +81,9 @@ class World:
     """The switch takes changes and keeps nothing."""
     heard: list[Command] = field(default_factory=list)
     now: float = 100.0
+
+    def __post_init__(self) -> None:
+        self.brain = Brain("flows", "flows/patched.yaml", Discovery(self.mint))
 
     def dpid(self, bridge: str) -> int:
         return 0xB0000 + sorted(self.bridges()).index(bridge) + 1
@@ -168,8 +179,23 @@ class World:
             return []
         if isinstance(command, SweepMeters):
             return [MetersSwept(command.dpid)]
+        if isinstance(command, SendFrames):
+            return self.send(command)
         assert isinstance(command, Log | Unwatch | Wake)
         return []
+
+    def send(self, command: SendFrames) -> list[Event]:
+        """What leaves by a port comes in at the one that `cables` has for it, if the flows there send it here."""
+        names = {number: name for name, number in self.numbers.items()}
+        events: list[Event] = []
+        for number, frame in command.frames:
+            end = self.cables.get(names[number])
+            for dpid, flows in self.flows.items():
+                if end in self.numbers and any(
+                    found.item.match == Match(self.numbers[end], None, LLDP, NEAREST_BRIDGE) for found in flows.values()
+                ):
+                    events.append(ProbesHeard(((dpid, self.numbers[end], frame),), 1000.0 + self.now))
+        return [*events, FramesSent(command.dpid, command.ask)]
 
     def set_ports(self, command: SetPorts) -> list[Event]:
         """A port whose link does not change by it is not told of."""

@@ -227,3 +227,16 @@ def test_the_time_of_one_change_does_not_grow_with_the_wires() -> None:
         wiring.change([wire(f"n{number}", f"br0/n{number}", {"port": "br0/m", "vlan": number + 1})], [f"w{number}"])
         times.append(time.perf_counter() - start)
     assert sorted(times)[len(times) // 2] < 0.001
+
+
+def test_a_port_to_another_switch_cannot_be_patched_at_run_time() -> None:
+    loaded = loads(
+        "version: 1\nhosts:\n  hv1:\n    bridges:\n      br0: {ports: [a, {name: up, role: fabric}]}\n", "lab.yaml"
+    )
+    with pytest.raises(BadChange) as refused:
+        loaded.wiring.change([Wire.model_validate(["a", "up"])])
+    assert str(refused.value) == (
+        "wire a--up: hv1/br0/up leads to another switch, by `role: fabric` at lab.yaml:5:41: "
+        "name another port here, or take the role out there"
+    )
+    assert not loaded.wiring.cables

@@ -55,7 +55,7 @@ def _taps(
             yield from _bad_port(tap.to, (*at, "to"), wiring, stage)
             continue
         ref = found[number]
-        message = draft.imply(ref, (*at, "to"))
+        message = draft.imply(ref, (*at, "to")) or draft.fabric(ref)
         if message:
             yield Finding((*at, "to"), message)
         for slot in draft.users(ref).values():
