@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -12,10 +14,11 @@ from rich.console import Console
 from netctl.cli.inputs import need_root
 from netctl.cli.machine import Failed, clear_flows
 from netctl.desired import device
+from netctl.desired.row import Bridge
 from netctl.desired.takeover import adopted_bridges, bridge_of
 from netctl.kernel.errors import KernelError
 from netctl.kernel.host import Host
-from netctl.openflow.local import SwitchError
+from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import default_remote
 from netctl.plan import Plan, delta
@@ -87,7 +90,9 @@ def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
                 console.print(line(step))
         if not plan.steps:
             return 0, ""
-        adopted = adopted_bridges(database.observe())
+        observed = database.observe()
+        raise_ports(f.item.name for f in observed.rows if f.ours and isinstance(f.item, Bridge))
+        adopted = adopted_bridges(observed)
         left = ""
         try:
             clear_flows(adopted)
@@ -98,6 +103,16 @@ def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
         return outcome.changed, "\n".join(filter(None, (left, outcome.error)))
     finally:
         database.close()
+
+
+def raise_ports(bridges: Iterable[str]) -> None:
+    """Leave no port down because its wire had no carrier: some are not netctl's, and stay. An Open vSwitch that does
+    not run holds none of them."""
+    for bridge in bridges:
+        with suppress(SwitchError), LocalSwitch(management(bridge)) as switch:
+            held = [port for port in switch.ports() if port.held and not port.gone]
+            wired = {found.item.match.in_port for found in switch.flows(ours_only=True)} if held else set()
+            switch.set_ports(tuple((port.number, port.mac, False) for port in held if port.number in wired))
 
 
 def remove_devices(console: Console, verbose: bool) -> tuple[int, str]:

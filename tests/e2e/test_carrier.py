@@ -310,3 +310,6 @@ def test_apply_takes_down_what_has_nobody_at_the_other_end(lab: Lab) -> None:
     lab.box.run("ip link set theirs2 up")
     lab.netctl("apply", lab.policy)
     assert lit(lab, "ab") == "ab"
+    lab.box.run("ip link set theirs down")
+    lab.netctl("down")
+    assert ",UP" in lab.box.run("ip link show theirs").stdout, "a port that is not netctl's was left down"
