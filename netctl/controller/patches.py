@@ -19,6 +19,9 @@ from netctl.policy import BadChange, Changed, Patch, PortRef
 if TYPE_CHECKING:
     from netctl.controller.brain import Brain
 
+LOGGED_WIRES = 20
+"""Of a change of many wires so many are logged by name, then their number."""
+
 PORT_SECONDS = 2.0
 """How long a port that a wire needs may take to come before the change is answered as pending."""
 
@@ -83,7 +86,9 @@ class Patches:
         brain.policy = replace(brain.policy, digest=event.digest)
         now.steps = tuple(self._lines(now))
         self._touch(now)
-        return [Log("info", f"patched: {text}") for text in now.steps]
+        names = [f"- {each.name}" for each in now.changed.removed] + [f"+ {each.name}" for each in now.changed.added]
+        more = [f"and {len(names) - LOGGED_WIRES} more"] if len(names) > LOGGED_WIRES else []
+        return [Log("info", f"patched at run time: {', '.join(names[:LOGGED_WIRES] + more) or 'no wire changes'}")]
 
     def refused(self, where: Place, owners: Collection[Owner], errors: Iterable[str]) -> None:
         """A switch refused a change in which the wires of these owners were."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netctl.controller.commands import ApplyFlows, ApplyRows, ReadFlows
+from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows
 from netctl.controller.events import PatchAsked, SwitchDown
 from netctl.controller.patching import Change, Outcome
 from netctl.desired.flow import Flow, Match
@@ -209,6 +209,16 @@ def test_changes_that_come_together_are_done_one_after_another(world: World) -> 
     world.play(asked)
     assert [world.answers[number].result for number in range(3)] == ["done", "invalid", "done"]
     assert world.wired() == BOTH | {("e", "f"), ("f", "e")}
+
+
+def test_a_change_of_many_wires_is_logged_in_short(world: World) -> None:
+    ends = "[{{port: c, vlan: {0}}}, {{port: d, vlan: {0}}}]"
+    world.heard.clear()
+    world.patch(*(f"{{name: w{vlan}, ends: {ends.format(vlan)}}}" for vlan in range(1, 101)), remove=("a--b",))
+    logs = [each.text for each in world.heard if isinstance(each, Log)]
+    (patched,) = [text for text in logs if text.startswith("patched at run time: - a--b, + w1, ")]
+    assert patched.endswith("and 81 more")
+    assert len(logs) < 30
 
 
 def test_nothing_is_patched_before_there_is_a_policy() -> None:
