@@ -46,7 +46,8 @@ class Listening:
         self._ticked = now
         unsaid, self._unsaid, self._left = self._unsaid, 0, LOGGED
         told: list[Command] = [Log("info", f"and {unsaid} more changes of neighbours")] if unsaid else []
-        changes = [*self.neighbours.age(now), *self.neighbours.keep(lambda place: where(place) is not None and lit(place))]
+        gone = self.neighbours.keep(lambda place: where(place) is not None and lit(place))
+        changes = [*self.neighbours.age(now), *gone]
         return [*told, *self._tell(changes, where)]
 
     def lose(self, dpid: int, port: int | None = None) -> list[Command]:
