@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import need
-from tests.e2e.box import Box
+from tests.e2e.box import Box, Process
 from tests.e2e.frames import Put, one, play
 from tests.e2e.lab import Lab
 from tests.topology import frames
@@ -43,15 +43,16 @@ update
 """Each line makes lldpd send anew: who has heard the custom TLV has heard all."""
 
 
-def lldpd(box: Box, guest: str) -> None:
+def lldpd(box: Box, guest: str) -> Process:
     """An lldpd of a guest's own, and all that it can be told to say."""
     box.run("mkdir -p /run/lldpd")
-    box.popen(
+    process = box.popen(
         f"exec ip netns exec {guest} lldpd -d -u /run/{guest}.sock -I eth0 -C eth0 -L '' -M 2 -S 'I am {guest}'"
     )
     box.wait_for(lambda: lldpcli(box, guest, "show interfaces"), 10, f"lldpd of {guest}")
     for line in (f"configure system hostname {guest}", *TOLD.strip().splitlines()):
         box.run(f"lldpcli -u /run/{guest}.sock {line}")
+    return process
 
 
 def lldpcli(box: Box, guest: str, what: str) -> str:
@@ -111,23 +112,27 @@ def test_both_ends_are_shown_with_all_they_say_and_see_each_other_as_ever(observ
     assert {each["port"] for each in lab.read("/api/v1/neighbours?wire=core")} == {"n1-eth0", "n2-eth0"}
     assert lab.ping("n1", "10.99.1.2", within=5)
     assert "port hv1/ovbr0/n1-eth0 of wire core: neighbour " in lab.log()
-    before = lab.status()["flow_changes"]
     assert lab.netctl("plan", lab.policy, "--exit-code", check=False).returncode == 0
-
-    box.run("lldpcli -u /run/n1.sock configure system hostname renamed; lldpcli -u /run/n1.sock update")
-    shown(lab, "renamed", "n2")
-    box.run("lldpcli -u /run/n1.sock pause")
-    box.run("ip -n n2 link set eth0 down")
-    box.wait_for(lambda: not [n for n in lab.read("/api/v1/neighbours") if n["port"] == "n2-eth0"], 5)
-    box.run("ip -n n2 link set eth0 up; lldpcli -u /run/n2.sock update; lldpcli -u /run/n1.sock resume")
-    box.run("lldpcli -u /run/n1.sock update")
-    shown(lab, "renamed", "n2")
-    assert lab.status()["flow_changes"] == before
-
     lab.write(OBSERVED.replace(", observe: lldp", ""))
     box.wait_for(lambda: lab.read("/api/v1/neighbours") == [], 10, "nobody to listen any more")
     lab.converged()
     assert len(lab.flows()) == 3
+
+
+def test_who_changes_goes_or_loses_carrier(observed: Lab) -> None:
+    lab, box = observed, observed.box
+    first, _ = lldpd(box, "n1"), lldpd(box, "n2")
+    shown(lab, "n1", "n2")
+    before = lab.status()["flow_changes"]
+    box.run("lldpcli -u /run/n1.sock configure system hostname renamed; lldpcli -u /run/n1.sock update")
+    shown(lab, "renamed", "n2")
+    first.terminate()
+    shown(lab, "n2")
+    box.wait_for(lambda: "neighbour renamed, mac" in lab.log() and "it said that it goes" in lab.log(), 5)
+    box.run("read -r pid _ < /run/netctl/agent-hv1.pid; kill $pid; ip -n n2 link set eth0 down")
+    box.wait_for(lambda: lab.read("/api/v1/neighbours") == [], 10, "the port without carrier to have no neighbour")
+    assert "its port is down" in lab.log()
+    assert lab.status()["flow_changes"] == before
 
 
 def test_a_storm_leaves_wire_and_controller_alone(observed: Lab) -> None:
