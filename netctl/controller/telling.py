@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from netctl.controller import view
-from netctl.controller.brain import Brain, SwitchState
+from netctl.controller.brain import Brain
 from netctl.controller.happenings import (
     Happening,
     LinkAdded,
@@ -35,6 +35,7 @@ from netctl.controller.happenings import (
 )
 from netctl.controller.planning import Panel
 from netctl.controller.snapshot import NeighbourView, Station, SwitchPort
+from netctl.controller.switch import SwitchState
 from netctl.controller.table import Table
 from netctl.policy import Cable, PortRef
 from netctl.topology.neighbours import Appeared, Gone, Msap, Place

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from netctl.controller.brain import Brain, HostState, SwitchState
+from netctl.controller.brain import Brain
 from netctl.controller.carrier import light_of
+from netctl.controller.host import HostState
 from netctl.controller.planning import Behind, Panel
 from netctl.controller.snapshot import (
     BridgeView,
@@ -22,6 +23,7 @@ from netctl.controller.snapshot import (
     WireEnd,
     WireView,
 )
+from netctl.controller.switch import SwitchState
 from netctl.desired.carrier import Light
 from netctl.desired.flows import cookie_of
 from netctl.desired.row import Port, PortState, Row

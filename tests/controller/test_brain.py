@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from netctl.controller import brain
+from netctl.controller import switch
 from netctl.controller.commands import ApplyFlows, ApplyRows, Log, ReadFlows, Unwatch, Wake, Watch
 from netctl.controller.events import (
     FlowsUnread,
@@ -225,7 +225,7 @@ def test_flows_that_cannot_be_read_are_reported(world: World) -> None:
 
 def crowded(monkeypatch: pytest.MonkeyPatch) -> World:
     """A switch with forty wires, of whose flows six may be read at once."""
-    monkeypatch.setattr(brain, "CHECKED_FLOWS", 6)
+    monkeypatch.setattr(switch, "CHECKED_FLOWS", 6)
     world = World()
     names = ", ".join(f"p{number}" for number in range(80))
     wires = "".join(f"  - [p{number}, p{number + 1}]\n" for number in range(0, 80, 2))
