@@ -18,7 +18,8 @@ from typing import Any
 
 from netctl import token
 from netctl.api.address import refuse_address
-from netctl.api.server import Server, serve
+from netctl.api.feed import Feed
+from netctl.api.server import Bell, Server, serve
 from netctl.api.wsgi import application
 from netctl.controller import view
 from netctl.controller.brain import Brain
@@ -62,6 +63,7 @@ from netctl.controller.events import (
 )
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.snapshot import Snapshot
+from netctl.controller.telling import Telling
 from netctl.desired.flow import COOKIE
 from netctl.desired.row import Row
 from netctl.openflow import engine, frame, meter, packet_out, port, session
@@ -229,6 +231,9 @@ class Netctl(engine.App):
         self.brain = Brain(str(self.source.path), str(self.source.patch_file), self._discovery())
         self.published: Snapshot | None = None
         """What was last seen of the brain; None when something happened since."""
+        self.telling = Telling(self.brain)
+        self.feed = Feed(time.time_ns() // 1000, Bell)
+        """What happened; its numbers grow over restarts as well."""
         self.queue = engine.hub.Queue()
         self.crowd = Crowd()
         self.probes: list[tuple[int, int, bytes]] = []
@@ -256,6 +261,7 @@ class Netctl(engine.App):
                 patchboard=self,
                 scenes=Scenes(self.source.path),
                 token=self._token,
+                feed=self.feed,
             ),
             host,
             number,
@@ -276,6 +282,7 @@ class Netctl(engine.App):
     def stop(self) -> None:
         for watcher in self.watchers.values():
             watcher.close()
+        self.feed.close()
         if self.server is not None:
             self.server.close()
         for thread in self.threads:
@@ -439,12 +446,21 @@ class Netctl(engine.App):
             return
         if self.revision != self.brain.revision or not all(isinstance(each, SendFrames | Wake) for each in commands):
             self.published, self.revision = None, self.brain.revision
-        self.brain.happened.clear()
         for command in commands:
             try:
                 self._do(command)
             except Exception:
                 LOG.exception("a command could not be carried out: %s", type(command).__name__)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Last of all, when the switches have something to do."""
+        try:
+            self.feed.put(self.telling.tell(), time.time())
+        except Exception:
+            LOG.exception("what happened could not be told")
+        if self.telling.unfinished:
+            engine.hub.spawn_after(0, self._wake)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Log):

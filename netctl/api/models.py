@@ -303,5 +303,165 @@ class TopologyHost(Answer):
     port: TopologyPort
 
 
+class GraphPort(Answer):
+    """A port of a switch."""
+
+    number: int
+    """The OpenFlow port number."""
+    name: str
+    mac: str
+    up: bool
+    """Carrier and administrative state together."""
+    speed: int | None
+    """kbit/s; null while the switch does not say."""
+
+
+class GraphSwitch(Answer):
+    """A connected switch."""
+
+    dpid: Dpid
+    host: str | None
+    """The hypervisor of the policy that it is on; null for a switch that the policy does not know."""
+    bridge: str | None
+    ports: list[GraphPort]
+
+
+class GraphEnd(Answer):
+    """A port where a link ends."""
+
+    dpid: Dpid
+    number: int
+    port: str
+    """Its name."""
+
+
+class GraphLink(Answer):
+    """A cable between two ports of switches, found by LLDP."""
+
+    ends: Annotated[list[GraphEnd], Field(min_length=2, max_length=2)]
+    """Of a link in one direction only: from the first to the second."""
+    one_way: bool
+    """Whether nothing comes the other way."""
+    since: datetime
+    """When it was found."""
+
+
+class GraphWireEnd(WireEnd):
+    dpid: Dpid | None
+    """Null while the bridge is not connected."""
+
+
+class GraphWire(Answer):
+    """A wire: what enters at one end leaves at the other."""
+
+    name: str
+    ends: Annotated[list[GraphWireEnd], Field(min_length=2, max_length=2)]
+    state: Literal["up", "down", "waiting"]
+    why: str
+    """What a wire that is not up waits for."""
+
+
+class Station(Answer):
+    """A host on the network, at the port where it is."""
+
+    mac: str
+    ipv4: list[str]
+    ipv6: list[str]
+    dpid: Dpid
+    port: str
+    """The port's name."""
+    guest: str
+    """The guest of the policy that it is; empty for one that was heard."""
+    since: datetime | None
+    """When it was first heard; null for one that the policy says is there."""
+
+
+class GraphNeighbour(Answer):
+    """Who was heard by LLDP at a port, in brief; /api/v1/neighbours has all that it said."""
+
+    host: str
+    bridge: str
+    port: str
+    wire: str | None
+    chassis: str
+    port_id: str
+    """What it calls its own port."""
+    name: str | None
+    """What it calls itself."""
+
+
+class Graph(Answer):
+    """What is connected to what."""
+
+    event: str
+    """The id of the last event that this has: /api/v1/events goes on after it. Empty where there are no events."""
+    switches: list[GraphSwitch]
+    links: list[GraphLink]
+    wires: list[GraphWire]
+    hosts: list[Station]
+    neighbours: list[GraphNeighbour]
+
+
+class Happened(Answer):
+    change: Literal["added", "changed", "removed"]
+    at: datetime
+
+
+class SwitchHappened(Happened):
+    """A switch connected, or its connection is gone."""
+
+    dpid: Dpid
+    ports: int
+    """How many it has."""
+
+
+class PortHappened(Happened):
+    """A port of a connected switch."""
+
+    dpid: Dpid
+    port: GraphPort
+
+
+class LinkHappened(Happened):
+    """A link in one direction: a cable is two of these."""
+
+    src: GraphEnd
+    dst: GraphEnd
+    one_way: bool
+
+
+class WireHappened(Happened):
+    """A wire."""
+
+    wire: Wire
+    """As it is now, or as it was when it was taken out."""
+    before: str | None
+    """The state that it was in; null for a new one."""
+
+
+class NeighbourHappened(Happened):
+    """Who was heard by LLDP."""
+
+    neighbour: Neighbour
+    why: str
+    """Why it is gone: aged, shutdown or port; else empty."""
+
+
+class HostHappened(Happened):
+    """A host on the network."""
+
+    host: Station
+    before: Station | None
+    """Of one that changed or moved: as it was."""
+    why: str
+    """Why it is gone; else empty."""
+
+
+class Reset(Answer):
+    """Some of what happened is not known any more: read /api/v1/topology anew."""
+
+    why: str
+
+
 Document = dict[str, Any]
 """A JSON object that describes itself."""

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from netctl import __version__
+from netctl.api import stream
 from netctl.api.body import JSON
-from netctl.api.models import Document, ProblemDetails
+from netctl.api.happening import KINDS
+from netctl.api.models import Answer, Document, ProblemDetails, Reset
 from netctl.api.problem import CONTENT_TYPE
 from netctl.api.route import Parameter, Route
 from netctl.api.routes import ROUTES
@@ -23,8 +25,11 @@ PREFIX = "Policy"
 @cache
 def description() -> Document:
     adapters = [(route.name, "serialization", route.adapter) for route in ROUTES]
+    events: list[tuple[str, str, TypeAdapter[Any]]] = [
+        (f"event {kind}", "serialization", TypeAdapter(model)) for kind, model in _DATA.items()
+    ]
     schemas, shared = TypeAdapter.json_schemas(
-        [*adapters, ("problem", "serialization", TypeAdapter(ProblemDetails))],  # type: ignore[list-item]
+        [*adapters, *events, ("problem", "serialization", TypeAdapter(ProblemDetails))],  # type: ignore[list-item]
         ref_template="#/components/schemas/{model}",
     )
     problem = schemas[("problem", "serialization")]
@@ -113,9 +118,17 @@ _BODIES: Document = {
 }
 
 
+_DATA: dict[str, type[Answer]] = {**KINDS, "reset": Reset}
+_EVENTS = "Server-sent events (text/event-stream); the data of each is JSON: " + ", ".join(
+    f"of `{kind}` a {model.__name__}" for kind, model in _DATA.items()
+)
+
+
 def _operation(route: Route, answer: Document, problem: Document) -> Document:
     schema = {"type": "array", "items": answer} if route.many else answer
-    good: Document = {"content": {"application/json": {"schema": schema}}}
+    if route.media == stream.CONTENT_TYPE:
+        schema = {"type": "string", "description": _EVENTS}
+    good: Document = {} if route.upgrades else {"content": {route.media: {"schema": schema}}}
     responses: Document = {
         str(status.value): {**good, "description": meaning} for status, meaning in route.good.items()
     }
@@ -145,6 +158,7 @@ def _operation(route: Route, answer: Document, problem: Document) -> Document:
     parameters = [
         *(_parameter(name, "path", parameter) for name, parameter in route.parameters.items()),
         *(_parameter(name, "query", parameter) for name, parameter in route.query.items()),
+        *(_parameter(name, "header", Parameter(meaning)) for name, meaning in route.headers.items()),
     ]
     if parameters:
         operation["parameters"] = parameters

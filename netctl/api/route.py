@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from netctl.api.body import Body
+from netctl.api.body import JSON, Body
 from netctl.api.problem import ProblemError
+from netctl.api.stream import Streams
 from netctl.controller.patching import Patchboard
 from netctl.controller.scenes import Scenes
 from netctl.controller.snapshot import Snapshot
@@ -33,6 +34,8 @@ class Call:
     """What the route's body read; None when nothing was sent."""
     patchboard: Patchboard | None = None
     kept: Scenes | None = None
+    streams: Streams | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -50,6 +53,12 @@ class Call:
         if self.kept is None:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "this controller has nowhere to keep scenes")
         return self.kept
+
+    @property
+    def events(self) -> Streams:
+        if self.streams is None:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "this controller tells nobody what happens")
+        return self.streams
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A query parameter that is true or false."""
@@ -100,6 +109,14 @@ class Route:
     """Whether a query parameter that nobody knows is ignored, as Ryu does, or refused."""
     tagged: bool = True
     """Whether the answer has an entity tag, a digest of it, to ask again with If-None-Match."""
+    media: str = JSON
+    """What the answer is; of anything but JSON `respond` returns the octets, piece by piece."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """That the request may have, each with what it means."""
+    upgrades: bool = False
+    """Whether the connection goes on as a WebSocket."""
+    made_of: Callable[[Snapshot], object] | None = None
+    """What the answer is made of, besides the path: it is made anew only when this is another."""
     good: Mapping[HTTPStatus, str] = field(default_factory=lambda: {HTTPStatus.OK: "The answer."})
     """The statuses of good answers, each with what it means."""
     failures: tuple[HTTPStatus, ...] = ()

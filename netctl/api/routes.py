@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from netctl import __version__
-from netctl.api import body, models, patching, topology
+from netctl.api import body, graph, happening, models, patching, stream, topology, websocket
 from netctl.api.body import Body
 from netctl.api.problem import ProblemError, unknown
 from netctl.api.readiness import reasons
@@ -83,7 +83,12 @@ def _openapi(_: Call) -> models.Document:
 _DPID = {"dpid": Parameter("A datapath id: 16 lower-case hex digits.", r"[0-9a-f]{16}")}
 
 
-def _ryu(noun: str, answer: Any, respond: Callable[[Snapshot, str | None], object]) -> tuple[Route, Route]:
+def _ryu(
+    noun: str,
+    answer: Any,
+    respond: Callable[[Snapshot, str | None], object],
+    made_of: Callable[[Snapshot], object] | None = None,
+) -> tuple[Route, Route]:
     """Ryu ignores query parameters, sends no entity tag, and has an empty list for an unknown datapath id."""
     path = f"/v1.0/topology/{noun}"
     return (
@@ -96,6 +101,7 @@ def _ryu(noun: str, answer: Any, respond: Callable[[Snapshot, str | None], objec
             many=True,
             any_query=True,
             tagged=False,
+            made_of=made_of,
         ),
         Route(
             path=path + "/{dpid}",
@@ -107,6 +113,7 @@ def _ryu(noun: str, answer: Any, respond: Callable[[Snapshot, str | None], objec
             parameters=_DPID,
             any_query=True,
             tagged=False,
+            made_of=made_of,
             failures=(HTTPStatus.NOT_FOUND,),
         ),
     )
@@ -300,9 +307,39 @@ ROUTES: tuple[Route, ...] = (
         },
         failures=(HTTPStatus.NOT_FOUND,),
     ),
+    Route(
+        "/api/v1/topology",
+        "topology",
+        "What is connected to what: switches with their ports, links, wires, hosts and neighbours.",
+        models.Graph,
+        lambda call: graph.graph(call.snapshot, str(call.streams.feed.last) if call.streams else ""),
+    ),
+    Route(
+        "/api/v1/events",
+        "events",
+        "What happens, as a stream of server-sent events: " + ", ".join(happening.KINDS) + ", and reset.",
+        str,
+        lambda call: call.events.open(call.headers.get("Last-Event-ID", "")),
+        media=stream.CONTENT_TYPE,
+        headers={"Last-Event-ID": "The id of the last event that the client has: the stream goes on after it."},
+        tagged=False,
+        failures=(HTTPStatus.SERVICE_UNAVAILABLE,),
+    ),
     *_ryu("switches", models.TopologySwitch, topology.switches),
-    *_ryu("links", models.TopologyLink, topology.links),
+    *_ryu("links", models.TopologyLink, topology.links, lambda snapshot: (snapshot.links, snapshot.switches)),
     *_ryu("hosts", models.TopologyHost, topology.hosts),
+    Route(
+        websocket.PATH,
+        "topology_events",
+        "A WebSocket: what happens to switches, links and hosts, as the JSON-RPC calls of Ryu's ws_topology.",
+        str,
+        lambda _: None,
+        upgrades=True,
+        any_query=True,
+        tagged=False,
+        good={HTTPStatus.SWITCHING_PROTOCOLS: "The WebSocket is open."},
+        failures=(HTTPStatus.UPGRADE_REQUIRED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
+    ),
     Route(
         "/healthz",
         "healthz",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import eventlet
+import eventlet.event
+import eventlet.queue
 import eventlet.wsgi
 from eventlet.green import socket
 
 from netctl.api.address import bare
+from netctl.api.feed import Bell as AnyBell
+from netctl.api.websocket import HIJACK
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -74,6 +78,60 @@ class _Body(eventlet.wsgi.Input):  # type: ignore[misc]
             self._protocol.close_connection = 1
 
 
+class Bell:
+    """What a greenthread waits at; the same methods as threading.Event."""
+
+    def __init__(self) -> None:
+        self._event = eventlet.event.Event()
+
+    def set(self) -> None:
+        if not self._event.ready():
+            self._event.send()
+
+    def clear(self) -> None:
+        if self._event.ready():
+            self._event = eventlet.event.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._event.wait(timeout)
+        return bool(self._event.ready())
+
+
+class _Channel:
+    """A connection that is not HTTP's any more. What comes in is read piece by piece, in a greenthread of its own."""
+
+    def __init__(self, connection: Any) -> None:
+        self.bell = Bell()
+        self._connection = connection
+        self._pieces = eventlet.queue.LightQueue(1)
+        self._reader = eventlet.spawn(self._read)
+
+    def write(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def take(self) -> bytes | None:
+        try:
+            piece: bytes = self._pieces.get_nowait()
+        except eventlet.queue.Empty:
+            return None
+        return piece
+
+    def close(self) -> None:
+        self._reader.kill()
+
+    def _read(self) -> None:
+        piece = None
+        while piece != b"":
+            try:
+                piece = self._connection.recv(4096)
+            except TimeoutError:
+                continue
+            except OSError:
+                piece = b""
+            self._pieces.put(piece)
+            self.bell.set()
+
+
 class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     """HTTP with one deadline over the whole of a request, however slowly its bytes drip in."""
 
@@ -91,7 +149,20 @@ class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ["wsgi.input"] = environ["eventlet.input"] = _Body(self, environ["eventlet.input"])
+        environ[HIJACK] = self.hijack
         return environ
+
+    def hijack(self, talk: Callable[[_Channel, AnyBell], None]) -> list[bytes]:
+        """The answer of an application that speaks itself; the connection ends with `talk`."""
+        channel = _Channel(self.connection)
+        try:
+            talk(channel, channel.bell)
+        except OSError as error:
+            LOG.debug("%s: %s", self.client_address, error)
+        finally:
+            channel.close()
+        eventlet.wsgi.WSGI_LOCAL.already_handled = True
+        return []
 
     def log_message(self, format: str, *args: object) -> None:
         """What http.server would print on standard error."""

@@ -6,20 +6,24 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
+from netctl.api.feed import Feed
 from netctl.api.routes import ROUTES
 from netctl.api.wsgi import application
+from netctl.controller.happenings import PortChanged, SwitchLeft, WireChanged
 from netctl.policy import Wire
 from tests.api.board import Board, Shelf
 from tests.api.world import GOOD, TROUBLED
 from tests.e2e.box import ROOT
 
 PAGE = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)+?)```$", PAGE, re.MULTILINE)
+SHOWN = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)+?)```$", PAGE, re.MULTILINE)
+EXAMPLES = [each for each in SHOWN if not each[0].endswith("/api/v1/events")]
 BASE = "http://127.0.0.1:8080"
 
 TOKEN = "correct-horse-battery-staple"
@@ -30,6 +34,14 @@ JQ: dict[str, Callable[[Any], Any]] = {
     ".why": lambda answer: answer["why"],
     ".errors": lambda answer: answer["errors"],
     ".detail": lambda answer: answer["detail"],
+    "del(.switches[0].ports[1:], .hosts[1:])": lambda answer: {
+        **answer,
+        "switches": [
+            {**switch, "ports": switch["ports"][: None if number else 1]}
+            for number, switch in enumerate(answer["switches"])
+        ],
+        "hosts": answer["hosts"][:1],
+    },
     "[.paths[][].operationId]": lambda answer: [
         operation["operationId"] for path in answer["paths"].values() for operation in path.values()
     ],
@@ -48,9 +60,18 @@ def words(command: str) -> tuple[str, str, dict[str, str], str]:
             headers[name] = value
         elif word == "-d":
             body = next(rest)
-        elif word != "-s":
+        elif word not in ("-s", "-sN"):
             return method, word.removeprefix(BASE), headers, body
     raise AssertionError(f"no URL in {command}")
+
+
+def happened() -> Feed:
+    feed = Feed(1_790_000_000_000_000)
+    two = GOOD.switches[0].ports[1]
+    down = replace(GOOD.wires[0], state="down", why="no carrier at vm2-eth1")
+    feed.put([SwitchLeft(GOOD.switches[1])], 1_790_000_000.0)
+    feed.put([PortChanged(GOOD.switches[0].dpid, two), WireChanged(down, "up")], 1_790_000_000.0)
+    return feed
 
 
 def ask(command: str) -> list[Any]:
@@ -60,6 +81,7 @@ def ask(command: str) -> list[Any]:
     answers = []
     for snapshot in (GOOD, TROUBLED):
         seconds = iter((0.0, 61.5))
+        feed = Feed(1_790_000_000_000_001)
         shelf = Shelf()
         shelf.save("night", [NIGHT])
         app = application(
@@ -68,6 +90,7 @@ def ask(command: str) -> list[Any]:
             patchboard=Board(),
             scenes=shelf,
             token=lambda: TOKEN,
+            feed=feed,
             clock=lambda: next(seconds),  # noqa: B023
         )
         answer = Client(app).open(path, method=method, headers=headers, data=body)
@@ -80,8 +103,17 @@ def test_example(command: str, printed: str) -> None:
     assert json.loads(printed) in ask(command)
 
 
+def test_the_stream() -> None:
+    ((command, printed),) = [each for each in SHOWN if each[0].endswith("/api/v1/events")]
+    _, path, headers, _ = words(command)
+    feed = happened()
+    answer = Client(application(lambda: GOOD, engine="", feed=feed)).get(path, headers=headers)
+    feed.close()
+    assert answer.data.decode() == printed
+
+
 def test_every_path_has_an_example() -> None:
-    asked = {(method, path.partition("?")[0]) for method, path, _, _ in (words(command) for command, _ in EXAMPLES)}
-    for route in ROUTES:
+    asked = {(method, path.partition("?")[0]) for method, path, _, _ in (words(command) for command, _ in SHOWN)}
+    for route in (each for each in ROUTES if not each.upgrades):
         pattern = re.sub(r"\{\w+\}", "[^/]+", route.path.removesuffix("/{dpid}")) + "(/[0-9a-f]{16})?"
         assert any(method == route.method and re.fullmatch(pattern, path) for method, path in asked), route.name

@@ -7,6 +7,7 @@ from dataclasses import replace
 from netctl.controller.snapshot import (
     BridgeView,
     HostView,
+    LinkView,
     LldpCounts,
     NeighbourView,
     PolicyView,
@@ -24,6 +25,8 @@ from netctl.topology.announcement import Announcement
 from tests.topology import frames
 
 DPID = 0xAB
+FAR = 0xFEDCBA9876543210
+"""A switch that the policy does not know."""
 LOCAL = 0xFFFFFFFE
 
 
@@ -66,10 +69,14 @@ GOOD = Snapshot(
                 SwitchPort(LOCAL, "ovbr0", "fe:54:00:00:00:04", True),
             ),
         ),
-        SwitchView(0xFEDCBA9876543210, ()),
+        SwitchView(FAR, (SwitchPort(1, "eno2", "fe:54:00:00:00:05", True, speed=10_000_000),)),
+    ),
+    links=(
+        LinkView(DPID, 0xFFFFFF00, FAR, 1, 1_790_000_005.0),
+        LinkView(FAR, 1, DPID, 0xFFFFFF00, 1_790_000_005.5),
     ),
     stations=(
-        Station("52:54:00:84:e3:62", ("10.0.0.1",), ("fe80::1", "fd00::1"), DPID, "vm1-eth1"),
+        Station("52:54:00:84:e3:62", ("10.0.0.1",), ("fe80::1", "fd00::1"), DPID, "vm1-eth1", "vm1"),
         Station("52:54:00:74:e2:c3", (), (), DPID, "gone"),
         Station("52:54:00:74:e2:c4", (), (), DPID, "ovbr0"),
     ),
