@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
-from netctl.desired.row import ISOLATED, Bridge, Port, Row
+from netctl.desired.row import ISOLATED, MOST, Bridge, Port, Row, settings
 from netctl.plan import Wanted
 from netctl.policy import Loaded, PortRef, Ports
 
@@ -24,9 +25,11 @@ def rows(
     if entry is None:
         return []
     wanted: list[Wanted[Row]] = []
+    fabric = Counter((ref.host, ref.bridge) for ref in ports.fabric)
     for name, bridge in entry.bridges.items():
         where = loaded.where(("hosts", host, "bridges", name))
-        item = Bridge(name, bridge.datapath, controller, adopted=bridge.adopt)
+        probed = MOST if bridge.discover else fabric[host, name]
+        item = Bridge(name, bridge.datapath, controller, adopted=bridge.adopt, settings=settings(probed))
         wanted.append(Wanted(item, f"{where} bridge {name}"))
     for ref, why in port_refs(loaded, ports):
         if ref.host != host:

@@ -23,22 +23,36 @@ CONTROLLER: Mapping[str, str | int] = {
     "connection_mode": "out-of-band",
     "max_backoff": 1000,
     "inactivity_probe": 5000,
-    "controller_rate_limit": 2000,
-    "controller_burst_limit": 1000,
+    "controller_rate_limit": 200,
+    "controller_burst_limit": 100,
     "controller_queue_size": 512,
 }
-"""Columns of netctl's Controller rows (ovs-vswitchd.conf.db(5)).
+"""Columns of netctl's Controller rows (ovs-vswitchd.conf.db(5)), of a bridge where no links are looked for.
 
 Out of band, because in-band control adds hidden flows that learn. A controller that comes back is found within
 `max_backoff` milliseconds, one that is silent for `inactivity_probe` is asked for a sign of life.
 
-So many packets a second the switch sends to the controller: twice what 1 000 ports take that are probed once a
-second, and a small part of a core. `controller_burst_limit` may come at once, as when 1 000 ports come up together,
-and as many wait, fairly between ports; the rest is dropped in the switch. 512 packets, the most that it can, wait
-for a controller that is slow to read.
+So many packets a second the switch sends to the controller, whoever's flow it is that sends them: what comes of a
+storm is not worth mentioning. `controller_burst_limit` may come at once, and as many wait, fairly between ports; the
+rest is dropped in the switch. 512 packets, the most that it can, wait for a controller that is slow to read.
 """
 
-CONTROLLER_FACT = tuple(f"{column}={value}" for column, value in CONTROLLER.items())
+PROBED = 20
+"""Packets a second more for each port where links are looked for: twice what comes of probes at the shortest
+interval."""
+
+MOST = 2000
+"""Packets a second at the most: twice what 1 000 ports take that are probed once a second, 6 % of a core."""
+
+
+def settings(probed: int = 0) -> tuple[str, ...]:
+    """The columns of netctl's Controller row of a bridge where links are looked for at so many ports."""
+    rate = min(int(CONTROLLER["controller_rate_limit"]) + PROBED * probed, MOST)
+    columns = {**CONTROLLER, "controller_rate_limit": rate, "controller_burst_limit": rate // 2}
+    return tuple(f"{column}={value}" for column, value in columns.items())
+
+
+QUIET = settings()
 
 ORDER = ("bridge", "port")
 
@@ -69,7 +83,7 @@ class Bridge:
     """"secure", or what somebody made of it: changing it wipes the flows of the bridge."""
     disable_in_band: bool = True
     adopted: bool = False
-    settings: tuple[str, ...] = CONTROLLER_FACT
+    settings: tuple[str, ...] = QUIET
     """Of its Controller row, if there is one: «column=value» in the order of CONTROLLER."""
     strangers: tuple[str, ...] = ()
     """The targets of controllers that somebody else gave to a bridge that netctl did not make."""
@@ -93,6 +107,12 @@ class Bridge:
             facts["controller"] = self.controller
         facts["controller_settings"] = self.settings
         return facts
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """Of its Controller row, by `settings`."""
+        pairs = (setting.partition("=")[::2] for setting in self.settings)
+        return {column: int(value) if value.isdigit() else value for column, value in pairs}
 
 
 @dataclass(frozen=True)

@@ -204,9 +204,13 @@ _parse_all = _parser.msg_parser
 @_messages.register_msg_parser(OFP_VERSION)  # type: ignore[untyped-decorator]
 def _parse(datapath: Any, version: int, msg_type: int, msg_len: int, xid: int, buf: bytes) -> Any:
     """Leave alone what answers an Exchange, and what flows of netctl's send: the engine's parser is slow, and drops
-    what it cannot read. What other applications' flows send is theirs."""
-    if msg_type == PACKET_IN and bytes(buf[COOKIE_AT]) == _MARK:
-        return OFPNetctlPacketIn.parser(datapath, version, msg_type, msg_len, xid, buf)
+    what it cannot read. What other applications' flows send is theirs, and nobody's where there is none that hears
+    it."""
+    if msg_type == PACKET_IN:
+        if bytes(buf[COOKIE_AT]) == _MARK:
+            return OFPNetctlPacketIn.parser(datapath, version, msg_type, msg_len, xid, buf)
+        if not datapath.ofp_brick.observers.get(ofp_event.EventOFPPacketIn):
+            return None
     if xid & XID and msg_type in _REPLIES:
         return OFPNetctlReply.parser(datapath, version, msg_type, msg_len, xid, buf)
     return _parse_all(datapath, version, msg_type, msg_len, xid, buf)

@@ -7,9 +7,9 @@ from typing import Any
 from netctl.desired.row import (
     ADOPTED,
     CONTROLLER,
-    CONTROLLER_FACT,
     MARK,
     NUMBERED,
+    QUIET,
     Bridge,
     BridgeState,
     Observed,
@@ -46,7 +46,7 @@ def observed(tables: Any, host: str | None) -> Observed:
             fail_mode=first(row.fail_mode) or "standalone",
             disable_in_band=row.other_config.get("disable-in-band") == "true",
             adopted=adopted,
-            settings=settings(rule[0]) if rule else CONTROLLER_FACT,
+            settings=settings(rule[0]) if rule else QUIET,
             strangers=tuple(sorted(each.target for each in controllers if each not in rule and active(each))),
         )
         rows.append(Found(bridge, ours))

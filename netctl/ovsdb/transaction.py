@@ -8,7 +8,7 @@ from typing import Any
 from ovs.db.idl import Transaction
 
 from netctl.desired.dpid import dpid
-from netctl.desired.row import ADOPTED, CONTROLLER, MARK, NUMBERED, Bridge, Port, Row
+from netctl.desired.row import ADOPTED, MARK, NUMBERED, Bridge, Port, Row
 from netctl.ovsdb.observed import primary
 from netctl.plan import Step
 
@@ -94,7 +94,7 @@ class Writer:
             "datapath-id": f"{dpid(self.host, bridge.name):016x}",
         }
         if bridge.controller is not None:
-            row.controller = [self.controller(bridge.controller)]
+            row.controller = [self.controller(bridge, bridge.controller)]
         self.bridges[bridge.name] = row
         self.created[bridge.name] = []
         self.attach(row, bridge.name, "internal")
@@ -147,12 +147,12 @@ class Writer:
         elif "controller_settings" in facts:
             for controller in row.controller:
                 if not bridge.adopted or MARK in controller.external_ids:
-                    for column, value in CONTROLLER.items():
+                    for column, value in bridge.columns.items():
                         setattr(controller, column, value)
 
     def replace_controller(self, row: Any, bridge: Bridge, target: str) -> None:
         """On a bridge of netctl's there is no other."""
-        new = self.controller(target, "primary" if any(map(primary, row.controller)) else "service")
+        new = self.controller(bridge, target, "primary" if any(map(primary, row.controller)) else "service")
         if not bridge.adopted:
             row.controller = [new]
             return
@@ -161,14 +161,14 @@ class Writer:
                 row.delvalue("controller", controller)
         row.addvalue("controller", new)
 
-    def controller(self, target: str, kind: str = "service") -> Any:
+    def controller(self, bridge: Bridge, target: str, kind: str = "service") -> Any:
         """A Controller row, «primary» only where the bridge has a primary one already.
 
         A bridge that gets its first primary controller, or loses its last, drops all its flows, groups and meters,
         everybody's; service controllers come and go without. To fail_mode they are none, and they hear of ports
         and packets as soon as they ask for it (OFPT_SET_ASYNC).
         """
-        return self.insert("Controller", target=target, type=kind, **CONTROLLER)
+        return self.insert("Controller", target=target, type=kind, **bridge.columns)
 
     def add_port(self, port: Port) -> None:
         if port.name in self.interfaces:

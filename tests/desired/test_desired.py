@@ -40,6 +40,21 @@ def lab() -> Loaded:
     return loaded
 
 
+def test_a_bridge_may_say_as_much_as_its_probes_need(lab: Loaded) -> None:
+    def rates(text: str) -> list[str]:
+        loaded = loads(text, "lab.yaml")
+        assert not loaded.problems
+        found = [want.item for want in rows(loaded, loaded.wiring.ports, "hv1", None)]
+        return [each.settings[3] for each in found if isinstance(each, Bridge)]
+
+    assert rates(LAB) == ["controller_rate_limit=200"] * 2
+    one = LAB.replace("ports: [eno2]", "ports: [{name: eno2, role: fabric}]")
+    assert rates(one) == ["controller_rate_limit=220", "controller_rate_limit=200"]
+    many = ", ".join(f"{{name: f{number}, role: fabric}}" for number in range(100))
+    assert rates(LAB.replace("[eno2]", f"[{many}]"))[0] == "controller_rate_limit=2000"
+    assert rates(LAB.replace("netdev,", "netdev, discover: true,"))[0] == "controller_rate_limit=2000"
+
+
 def test_devices(lab: Loaded) -> None:
     assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
         ("tap", "vm1-eth1"): Tap("vm1-eth1", "fe:54:00:84:e3:62", 9000, tx_checksum=False, carried=True),
