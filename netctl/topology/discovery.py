@@ -161,16 +161,12 @@ class Discovery:
     def tick(self, now: float) -> None:
         """Time passes."""
         here = now - self._ahead
-        if here < self._now:
-            self._ahead = now - self._now
-            return
-        if self._deadline is not None:
-            late = here - self._deadline
-            if late > STALL_SECONDS:
-                here = max(self._now, self._deadline)
-                self._ahead = now - here
-            elif abs(late) < SAME_SECONDS:
-                here = max(self._now, self._deadline)
+        late = here - self._deadline if self._deadline is not None else 0.0
+        if self._deadline is not None and (abs(late) < SAME_SECONDS or late > STALL_SECONDS):
+            here = max(self._now, self._deadline)
+        if late > STALL_SECONDS or here < self._now:
+            here = max(self._now, here)
+            self._ahead = now - here
         self._now = here
 
     def listen(self, port: Port, mac: bytes) -> None:
