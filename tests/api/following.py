@@ -86,8 +86,14 @@ class Following:
         with urlopen(self.url + path, timeout=5) as answer:
             return json.load(answer)
 
-    def connect(self, timeout: float = 5) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout)
+    def connect(self, receive: int = 0) -> socket.socket:
+        """With room for so many octets that were not read, or as many as the system gives."""
+        connection = socket.socket()
+        if receive:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        connection.settimeout(5)
+        connection.connect(("127.0.0.1", self.port))
+        return connection
 
     def end(self) -> str:
         """What it said on standard error."""
@@ -126,8 +132,8 @@ class Stream:
     messages: list[Message] = field(default_factory=list)
 
     @classmethod
-    def open(cls, server: Following, last: str = "", timeout: float = 5) -> Stream:
-        stream = cls(server.connect(timeout))
+    def open(cls, connection: socket.socket, last: str = "") -> Stream:
+        stream = cls(connection)
         asks = f"Last-Event-ID: {last}\r\n" if last else ""
         stream.connection.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n{asks}\r\n".encode())
         while b"\r\n\r\n" not in stream._buffer:
@@ -192,16 +198,11 @@ class Stream:
 class Socket:
     """A client of the topology WebSocket. Its handshake is its own, its frames are wsproto's."""
 
-    def __init__(self, server: Following | int, timeout: float = 5, headers: str = "", receive: int = 0) -> None:
-        port = server if isinstance(server, int) else server.port
-        self.connection = socket.socket()
-        if receive:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        self.connection.settimeout(timeout)
-        self.connection.connect(("127.0.0.1", port))
+    def __init__(self, connection: socket.socket, headers: str = "") -> None:
+        self.connection = connection
         key = b64encode(os.urandom(16)).decode()
         self.connection.sendall(
-            f"GET /v1.0/topology/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            f"GET /v1.0/topology/ws HTTP/1.1\r\nHost: netctl\r\nUpgrade: websocket\r\n"
             f"Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             f"{headers}\r\n".encode()
         )
@@ -243,6 +244,9 @@ class Socket:
 
     def send(self, event: Event) -> None:
         self.connection.sendall(self._frames.send(event))
+
+    def say(self, text: str) -> None:
+        self.send(TextMessage(text))
 
     def ended(self, within: float = 5) -> bool:
         """Whether the server ends the connection."""

@@ -41,7 +41,7 @@ def server() -> Iterator[Following]:
 
 
 def test_every_kind_of_event_is_told_as_it_is_described(server: Following) -> None:
-    stream = Stream.open(server)
+    stream = Stream.open(server.connect())
     assert b"\r\nContent-Type: text/event-stream" in stream.head
     assert b"\r\nCache-Control: no-store" in stream.head
     stream.begin()
@@ -78,7 +78,7 @@ def test_every_kind_of_event_is_told_as_it_is_described(server: Following) -> No
 
 def test_a_stream_goes_on_where_it_was_left(server: Following) -> None:
     server.happen("[PortAdded(1, ONE)] * 10")
-    stream = Stream.open(server, "1004")
+    stream = Stream.open(server.connect(), "1004")
     assert [each.id for each in stream.read(5)] == ["1005", "1006", "1007", "1008", "1009"]
     server.happen("[PortAdded(1, ONE)]")
     assert stream.read()[0].id == "1010"
@@ -87,7 +87,7 @@ def test_a_stream_goes_on_where_it_was_left(server: Following) -> None:
 def test_a_graph_says_where_the_stream_goes_on(server: Following) -> None:
     server.happen("[PortAdded(1, ONE)] * 10")
     event = server.get("/api/v1/topology")["event"]
-    stream = Stream.open(server, event)
+    stream = Stream.open(server.connect(), event)
     server.happen("[PortAdded(1, ONE)]")
     assert stream.read()[0].id == str(int(event) + 1) == "1010"
 
@@ -95,7 +95,7 @@ def test_a_graph_says_where_the_stream_goes_on(server: Following) -> None:
 @pytest.mark.parametrize("last", ["998", "5", "1010", "99999999999999999999", "x", "-1", "١٠٠٤"])
 def test_an_id_that_is_not_known_any_more_resets(server: Following, last: str) -> None:
     server.happen("[PortAdded(1, ONE)] * 10")
-    stream = Stream.open(server, last if last.isascii() else "\xd9\xa1")
+    stream = Stream.open(server.connect(), last if last.isascii() else "\xd9\xa1")
     (reset,) = stream.read()
     assert (reset.id, reset.kind) == ("1009", "reset")
     assert reset.data == {"why": "the id is too old, or of another start of the controller"}
@@ -106,13 +106,14 @@ def test_an_id_that_is_not_known_any_more_resets(server: Following, last: str) -
 def test_an_id_that_fell_out_of_what_is_kept_resets() -> None:
     with following(SIZE=5) as server:
         server.happen("[PortAdded(1, ONE)] * 10")
-        assert [each.kind for each in Stream.open(server, "1003").read()] == ["reset"]
-        assert [each.id for each in Stream.open(server, "1004").read(5)] == ["1005", "1006", "1007", "1008", "1009"]
+        assert [each.kind for each in Stream.open(server.connect(), "1003").read()] == ["reset"]
+        kept = Stream.open(server.connect(), "1004").read(5)
+        assert [each.id for each in kept] == ["1005", "1006", "1007", "1008", "1009"]
 
 
 def test_a_quiet_stream_says_that_it_is_there() -> None:
     with following(HEARTBEAT_SECONDS=0.2) as server:
-        stream = Stream.open(server)
+        stream = Stream.open(server.connect())
         began = time.monotonic()
         stream.beat()
         stream.beat()
@@ -123,7 +124,7 @@ def test_a_quiet_stream_says_that_it_is_there() -> None:
 
 def test_who_reads_nothing_is_dropped_and_delays_nobody() -> None:
     with following(STALL_SECONDS=1, SIZE=20_000) as server:
-        deaf, stream = Stream.open(server), Stream.open(server)
+        deaf, stream = Stream.open(server.connect()), Stream.open(server.connect())
         for _ in range(10):
             server.happen("[WireChanged(GOOD.wires[0], None)] * 5000")
             assert stream.read(5000)[-1].kind == "wire"
@@ -135,7 +136,7 @@ def test_who_reads_nothing_is_dropped_and_delays_nobody() -> None:
 
 def test_who_falls_behind_is_reset() -> None:
     with following(SIZE=100) as server:
-        stream = Stream.open(server)
+        stream = Stream.open(server.connect())
         stream.begin()
         server.happen("[PortAdded(1, ONE)] * 101")
         (reset,) = stream.read()
@@ -146,14 +147,14 @@ def test_who_falls_behind_is_reset() -> None:
 
 def test_there_is_room_for_so_many_and_for_others_besides() -> None:
     with following(STREAMS=2, HEARTBEAT_SECONDS=0.2) as server, ExitStack() as stack:
-        streams = [Stream.open(server) for _ in range(3)]
+        streams = [Stream.open(server.connect()) for _ in range(3)]
         for each in streams:
             stack.callback(each.connection.close)
         assert [each.head[9:12] for each in streams] == [b"200", b"200", b"503"]
         assert server.get("/healthz") == {"status": "ok"}
         streams[0].connection.close()
         end = time.monotonic() + 5
-        while (again := Stream.open(server)).head[9:12] != b"200":
+        while (again := Stream.open(server.connect())).head[9:12] != b"200":
             again.connection.close()
             assert time.monotonic() < end
 
@@ -166,11 +167,11 @@ def test_head_tells_what_it_is_and_keeps_no_room() -> None:
                 answer = connection.recv(4096)
                 assert answer.startswith(b"HTTP/1.1 200 ")
                 assert b"text/event-stream" in answer
-        assert Stream.open(server).head[9:12] == b"200"
+        assert Stream.open(server.connect()).head[9:12] == b"200"
 
 
 def test_streams_end_with_the_controller(server: Following) -> None:
-    stream = Stream.open(server)
+    stream = Stream.open(server.connect())
     stream.begin()
     server.happen("close")
     with pytest.raises(EOFError):

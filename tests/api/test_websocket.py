@@ -32,7 +32,7 @@ def call(number: int, method: str, parameter: str) -> str:
 
 
 def test_calls_are_ryus(server: Following) -> None:
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         assert client.head.splitlines()[0] == b"HTTP/1.1 101 Switching Protocols"
         server.happen("[SwitchEntered(BARE), LinkAdded(LINK, (ONE, OTHER)), LinkChanged(LINK, (ONE, OTHER))]")
         server.happen("[PortChanged(SWITCH.dpid, ONE), WireChanged(GOOD.wires[0], None)]")
@@ -50,18 +50,18 @@ def test_calls_are_ryus(server: Following) -> None:
 
 
 def test_whoever_comes_later_counts_from_one_and_hears_what_comes_then(server: Following) -> None:
-    with closing(Socket(server)) as first:
+    with closing(Socket(server.connect())) as first:
         server.happen("[SwitchEntered(BARE)]")
         assert first.text() == call(1, "event_switch_enter", BARE)
         first.send(TextMessage('{"id": 1, "jsonrpc": "2.0", "result": ""}'))
-        with closing(Socket(server)) as second:
+        with closing(Socket(server.connect())) as second:
             server.happen("[SwitchLeft(BARE)]")
             assert second.text() == call(1, "event_switch_leave", BARE)
             assert first.text() == call(2, "event_switch_leave", BARE)
 
 
 def test_the_local_port_is_told_to_nobody(server: Following) -> None:
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         server.happen("[SwitchEntered(SWITCH)]")
         ports = json.loads(client.text())["params"][0]["ports"]
         assert [port["port_no"] for port in ports] == ["00000001", "00000002", "ffffff00"]
@@ -70,8 +70,8 @@ def test_the_local_port_is_told_to_nobody(server: Following) -> None:
 def test_who_answers_nothing_delays_nobody(server: Following) -> None:
     with ExitStack() as stack:
         for _ in range(10):
-            stack.enter_context(closing(Socket(server)))
-        client = stack.enter_context(closing(Socket(server)))
+            stack.enter_context(closing(Socket(server.connect())))
+        client = stack.enter_context(closing(Socket(server.connect())))
         began = time.monotonic()
         for number in range(100):
             server.happen("[SwitchEntered(BARE)]")
@@ -80,8 +80,8 @@ def test_who_answers_nothing_delays_nobody(server: Following) -> None:
 
 
 def test_who_reads_nothing_is_dropped_and_delays_nobody() -> None:
-    with following(STALL_SECONDS=1) as server, closing(Socket(server, receive=4096)) as deaf:
-        with closing(Socket(server)) as client:
+    with following(STALL_SECONDS=1) as server, closing(Socket(server.connect(receive=4096))) as deaf:
+        with closing(Socket(server.connect())) as client:
             for number in range(60):
                 server.happen("[SwitchEntered(SwitchView(1, (ONE,) * 1000))] * 2")
                 assert json.loads(client.text())["id"] == 2 * number + 1
@@ -93,7 +93,7 @@ def test_who_reads_nothing_is_dropped_and_delays_nobody() -> None:
 
 
 def test_who_falls_behind_is_told_so() -> None:
-    with following(SIZE=50) as server, closing(Socket(server)) as client:
+    with following(SIZE=50) as server, closing(Socket(server.connect())) as client:
         server.happen("[SwitchEntered(BARE)] * 51")
         end = client.closed()
         assert (end.code, end.reason) == (1013, "more happened than this client took")
@@ -104,7 +104,7 @@ def test_who_falls_behind_is_told_so() -> None:
 def test_signs_of_life() -> None:
     with ExitStack() as stack:
         server = stack.enter_context(following(PING_SECONDS=0.3, STALL_SECONDS=0.1))
-        alive, dead = (stack.enter_context(closing(Socket(server))) for _ in range(2))
+        alive, dead = (stack.enter_context(closing(Socket(server.connect()))) for _ in range(2))
         for _ in range(3):
             event = alive.next()
             assert isinstance(event, Ping)
@@ -116,7 +116,7 @@ def test_signs_of_life() -> None:
 
 
 def test_a_ping_is_answered(server: Following) -> None:
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         client.send(Ping(b"there?"))
         event = client.next()
         assert isinstance(event, Pong)
@@ -124,11 +124,11 @@ def test_a_ping_is_answered(server: Following) -> None:
 
 
 def test_closing(server: Following) -> None:
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         client.send(CloseConnection(1000))
         assert client.closed().code == 1000
         assert client.ended(2)
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         server.happen("close")
         assert client.closed().code == 1001
 
@@ -145,7 +145,7 @@ def test_closing(server: Following) -> None:
     ],
 )
 def test_whatever_a_client_says(server: Following, sent: object, code: int | None) -> None:
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         if isinstance(sent, bytes):
             client.connection.sendall(sent)
         else:
@@ -158,9 +158,9 @@ def test_whatever_a_client_says(server: Following, sent: object, code: int | Non
 
 
 def test_a_page_from_elsewhere_may_not_listen(server: Following) -> None:
-    with closing(Socket(server, headers="Origin: https://example.com\r\n")) as stranger:
+    with closing(Socket(server.connect(), headers="Origin: https://example.com\r\n")) as stranger:
         assert stranger.head.startswith(b"HTTP/1.1 403 ")
-    with closing(Socket(server, headers=f"Origin: http://127.0.0.1:{server.port}\r\n")) as friend:
+    with closing(Socket(server.connect(), headers="Origin: http://netctl\r\n")) as friend:
         assert friend.head.startswith(b"HTTP/1.1 101 ")
 
 
@@ -187,12 +187,12 @@ def test_other_requests(server: Following, head: bytes, status: bytes) -> None:
 
 def test_there_is_room_for_so_many_and_for_others_besides() -> None:
     with following(SOCKETS=3) as server, ExitStack() as stack:
-        clients = [stack.enter_context(closing(Socket(server))) for _ in range(4)]
+        clients = [stack.enter_context(closing(Socket(server.connect()))) for _ in range(4)]
         assert [client.head[9:12] for client in clients] == [b"101", b"101", b"101", b"503"]
         assert b"Retry-After" in clients[3].head
         clients[0].close()
         end = time.monotonic() + 5
-        while (again := Socket(server)).head[9:12] != b"101":
+        while (again := Socket(server.connect())).head[9:12] != b"101":
             again.close()
             assert time.monotonic() < end
         again.close()
@@ -201,11 +201,11 @@ def test_there_is_room_for_so_many_and_for_others_besides() -> None:
 
 def test_a_client_that_vanishes_leaves_nothing(server: Following) -> None:
     for _ in range(5):
-        client = Socket(server)
+        client = Socket(server.connect())
         client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
     for _ in range(3):
         server.happen("[SwitchEntered(BARE)] * 100")
-    with closing(Socket(server)) as client:
+    with closing(Socket(server.connect())) as client:
         server.happen("[SwitchLeft(BARE)]")
         assert client.text() == call(1, "event_switch_leave", BARE)
