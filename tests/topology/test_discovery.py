@@ -256,7 +256,8 @@ def test_probes_of_a_thousand_ports_are_spread_evenly() -> None:
     times = sorted(at for at, count in frames.items() if count)
     assert times[0] - start < 0.03
     assert max(after - before for before, after in pairwise(times)) < 0.025
-    assert fabric.links == {pair for one, other in zip(ports[::2], ports[1::2], strict=True) for pair in both(one, other)}
+    pairs = zip(ports[::2], ports[1::2], strict=True)
+    assert fabric.links == {pair for one, other in pairs for pair in both(one, other)}
     assert not [each for each in fabric.changes if not isinstance(each, Added)]
 
 
