@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from netctl.cli import neighbours
+from netctl.cli import neighbours, topology
 from netctl.cli.remote import DEFAULT_URL, Unreachable, get, is_url
 from netctl.rundir import alive
 from netctl.topology import lldpcli
@@ -32,10 +32,16 @@ class Unanswered(Exception):
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["host", "wires", "ports", "bridges", "neighbours", "status"]),
-    metavar="[host|wires|ports|bridges|neighbours|status]",
+    type=click.Choice(["host", "wires", "ports", "bridges", "neighbours", "topology", "status"]),
+    metavar="[host|wires|ports|bridges|neighbours|topology|status]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as the REST API and the agent write it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", *topology.DRAW]),
+    help="How the topology is drawn: `dot` for Graphviz, `mermaid` for wikis, `json` as --json.",
+)
 @click.option(
     "--url",
     default=DEFAULT_URL,
@@ -43,21 +49,28 @@ class Unanswered(Exception):
     envvar="NETCTL_URL",
     help="Where the controller's REST API is.",
 )
-def command(what: str | None, as_json: bool, url: str) -> None:
+def command(what: str | None, as_json: bool, form: str | None, url: str) -> None:
     """What is there now.
 
-    Wires, ports, bridges, neighbours and status are asked of the controller; `host` is what the agents of this
-    machine wrote in their status files ($NETCTL_RUN_DIR, or /run/netctl). Without a word: all of it in brief.
+    Wires, ports, bridges, neighbours, topology and status are asked of the controller; `host` is what the agents of
+    this machine wrote in their status files ($NETCTL_RUN_DIR, or /run/netctl). Without a word: all of it in brief.
 
     Neighbours, heard by LLDP, are printed as `lldpcli show neighbors details` does, and as JSON in its format json0.
+    The topology is a tree: switches, their ports, and what is at each.
 
     \b
     netctl show
     netctl show wires --json | jq '.[] | select(.state != "up")'
     netctl show ports --url http://192.0.2.1:8080
+    netctl show topology --format dot | dot -Tsvg >topology.svg
     """
     if not is_url(url):
         raise click.BadParameter(f"{url!r} is not a URL such as {DEFAULT_URL}", param_hint="--url")
+    if form is not None and what != "topology":
+        raise click.BadParameter("only the topology is drawn: netctl show topology", param_hint="--format")
+    if form is not None and form != "json" and as_json:
+        raise click.BadParameter(f"either {form} or JSON", param_hint="--format")
+    as_json = as_json or form == "json"
     try:
         if what is None:
             _overview(url, as_json)
@@ -69,6 +82,8 @@ def command(what: str | None, as_json: bool, url: str) -> None:
         elif what == "neighbours":
             tags = neighbours.tags(_ask(url, what))
             _print(lldpcli.json0(tags) if as_json else tags, as_json, neighbours.show)
+        elif what == "topology" and form in topology.DRAW:
+            click.echo(topology.DRAW[form](_ask(url, what)))
         else:
             _print(_ask(url, what), as_json, _SHOW[what])
     except (Unanswered, Unreachable) as error:
@@ -85,7 +100,7 @@ def _end(message: str) -> NoReturn:
 
 def _ask(url: str, what: str) -> Any:
     answer = get(url, f"/api/v1/{what}")
-    if not isinstance(answer, dict if what == "status" else list):
+    if not isinstance(answer, dict if what in ("status", "topology") else list):
         raise TypeError(f"/api/v1/{what} is a JSON {type(answer).__name__}")
     return answer
 
@@ -290,6 +305,7 @@ _SHOW: dict[str, Callable[[Any], None]] = {
     "bridges": _show_bridges,
     "ports": _show_ports,
     "wires": _show_wires,
+    "topology": topology.show,
 }
 
 
