@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from netctl.api import models, topology
@@ -101,14 +100,12 @@ def call(entry: Entry) -> str:
         told = _call(entry.happening)
         text = ""
         if told is not None:
-            method, told_of = told
-            parameter = json.dumps(told_of.model_dump(mode="json"))
-            text = f'"method": "{method}", "params": [{parameter}]'
+            text = '"method": "{}", "params": [{}]'.format(*told)
         entry.rendered[call] = text
     return entry.rendered[call]
 
 
-def _call(happening: Happening) -> tuple[str, models.Answer] | None:
+def _call(happening: Happening) -> tuple[str, str] | None:
     if isinstance(happening, SwitchEntered):
         return "event_switch_enter", topology.switch(happening.switch)
     if isinstance(happening, SwitchLeft):

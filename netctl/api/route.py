@@ -100,6 +100,8 @@ class Route:
     """What is sent with the request; without one, what is sent is not looked at."""
     many: bool = False
     """Whether `respond` returns, and the body is, a list of them."""
+    ready: bool = False
+    """Whether what `respond` returns, or each item of it, is JSON already."""
     brief: bool = False
     """Whether what is as it is by default is left out of the answer."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -140,5 +142,7 @@ class Route:
         return status, f"[{', '.join(map(self._json, answer))}]" if self.many else self._json(answer)
 
     def _json(self, value: Any) -> str:
+        if self.ready:
+            return str(value)
         valid = self.adapter.validate_python(value)
         return json.dumps(self.adapter.dump_python(valid, mode="json", exclude_defaults=self.brief))
