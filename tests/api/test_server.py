@@ -270,7 +270,8 @@ def test_it_is_quiet_and_shows_no_traceback(serving: Serving) -> None:
     serving.get("/healthz")
     with serving.connect() as rude:
         rude.sendall(b"\x16\x03\x01 no http\r\n\r\n")
-        assert b" 400 " in rude.recv(4096)
+        answer = rude.recv(4096)
+        assert b" 400 " in answer or b"BAD_REQUEST" in answer, "Python 3.10 sends no status line to who speaks no HTTP"
     with serving.connect() as long:
         long.sendall(b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n")
         assert b" 414 " in long.recv(4096)
