@@ -249,6 +249,7 @@ class Netctl(engine.App):
 
     def start(self) -> Any:
         gc.set_threshold(*COLLECT)
+        engine.on_packet_in(self.on_packet_in)
         thread = super().start()
         host, number = engine.CONF.wsapi_host, engine.CONF.wsapi_port
         refused = refuse_address(host, engine.CONF.netctl.insecure)
@@ -378,13 +379,12 @@ class Netctl(engine.App):
         gone = status.reason == "delete"
         self.queue.put(PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port))
 
-    @engine.set_ev_cls(engine.EventPacketIn, engine.MAIN)
-    def on_packet_in(self, event: Any) -> None:
-        current = self._session(event.msg.datapath)
+    def on_packet_in(self, switch: engine.Switch, message: bytes) -> None:
+        current = self._session(switch)
         if current is None:
             return
         try:
-            packet = packet_in(bytes(event.msg.buf))
+            packet = packet_in(message)
         except DecodeError as error:
             LOG.warning("switch %016x sent %s", current.dpid, error)
             return

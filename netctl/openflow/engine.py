@@ -15,8 +15,7 @@ An application is told of its switches like this:
         @engine.set_ev_cls(engine.EventPortStatus, engine.MAIN)
         def port(self, event): ...     # port.status(event.msg.buf)
 
-        @engine.set_ev_cls(engine.EventPacketIn, engine.MAIN)
-        def heard(self, event): ...    # packet_in(event.msg.buf), of a flow with netctl's cookie
+        engine.on_packet_in(self.heard)    # heard(datapath, message), of a flow with the cookie of netctl
 
 A switch that connects again is MAIN before its old connection is DEAD: compare the datapath, not its id.
 """
@@ -170,15 +169,6 @@ else:
 _MsgBase: Any = _messages.MsgBase
 
 
-class OFPNetctlPacketIn(_MsgBase):  # type: ignore[misc]
-    """A frame that a flow of netctl's sent, as the raw bytes of the packet-in in `buf`."""
-
-    cls_msg_type = None
-
-    def set_headers(self, version: int, msg_type: int, msg_len: int, xid: int) -> None:
-        self.version, self.msg_type, self.msg_len, self.xid = version, msg_type, msg_len, xid
-
-
 class OFPNetctlReply(_MsgBase):  # type: ignore[misc]
     """A message that answers one of netctl's own (by its transaction id), as raw bytes in `buf`."""
 
@@ -189,12 +179,19 @@ class OFPNetctlReply(_MsgBase):  # type: ignore[misc]
 
 
 ofp_event._create_ofp_msg_ev_class(OFPNetctlReply)
-ofp_event._create_ofp_msg_ev_class(OFPNetctlPacketIn)
 
 EventState: Any = ofp_event.EventOFPStateChange
 EventReply: Any = ofp_event.EventOFPNetctlReply
-EventPacketIn: Any = ofp_event.EventOFPNetctlPacketIn
 EventPortStatus: Any = ofp_event.EventOFPPortStatus
+
+_hearers: list[Callable[[Switch, bytes], None]] = []
+
+
+def on_packet_in(hear: Callable[[Switch, bytes], None]) -> None:
+    """Have `hear` called with each packet-in that a flow of netctl's sent, as raw bytes, right when it comes: there may
+    be thousands in a second, and an event for each takes ten times as long. It must not raise nor wait."""
+    _hearers.append(hear)
+
 
 _REPLIES = frozenset((ERROR, EXPERIMENTER, MULTIPART_REPLY, BARRIER_REPLY))
 _MARK = COOKIE.to_bytes(8, "big")[:4]
@@ -208,7 +205,9 @@ def _parse(datapath: Any, version: int, msg_type: int, msg_len: int, xid: int, b
     it."""
     if msg_type == PACKET_IN:
         if bytes(buf[COOKIE_AT]) == _MARK:
-            return OFPNetctlPacketIn.parser(datapath, version, msg_type, msg_len, xid, buf)
+            for hear in _hearers:
+                hear(datapath, bytes(buf))
+            return None
         if not datapath.ofp_brick.observers.get(ofp_event.EventOFPPacketIn):
             return None
     if xid & XID and msg_type in _REPLIES:

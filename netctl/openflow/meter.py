@@ -73,9 +73,9 @@ def mod(step: Step[Meter], xid: int) -> bytes:
 
 
 def ensure(meters: Iterable[Meter], xid: int) -> bytes:
-    """Make these meters be there, and be so, whether they are or not; the switch refuses one message of two."""
+    """Make these meters be there, and be so, whether they are or not; the switch refuses to add one that is."""
     return b"".join(
-        mod(Step("change", "", meter, meter), xid) + mod(Step("add", "", None, meter), xid) for meter in meters
+        mod(Step("add", "", None, meter), xid) + mod(Step("change", "", meter, meter), xid) for meter in meters
     )
 
 
