@@ -82,6 +82,9 @@ from netctl.topology.probe import Mint, is_probe
 
 LOG = logging.getLogger("netctl")
 
+SILENT = SendFrames | Wake | Log
+"""What the brain asks for without having changed its mind about anything but links."""
+
 PROBES = ProbesHeard((), 0)
 """In the queue: there are some to be passed on."""
 
@@ -239,7 +242,7 @@ class Netctl(engine.App):
         self.probes: list[tuple[int, int, bytes]] = []
         """Heard, and not passed on yet."""
         self.revision = 0
-        """The brain's when it was last seen."""
+        """The brain's when it was last seen; it does not count links."""
         self.sessions: dict[int, Session] = {}
         self.watchers: dict[str, Watcher] = {}
         self.asks = itertools.count()
@@ -319,8 +322,8 @@ class Netctl(engine.App):
 
     def snapshot(self) -> Snapshot:
         """What the brain knows, made when somebody asks: between two events, and once for all who do."""
-        if self.published is None:
-            self.published = view.snapshot(self.brain)
+        known = self.published
+        self.published = view.snapshot(self.brain) if known is None else view.relinked(known, self.brain)
         return self.published
 
     def wires(self) -> Mapping[str, Wire]:
@@ -444,7 +447,7 @@ class Netctl(engine.App):
         except Exception:
             LOG.exception("an event could not be handled: %s", [type(each).__name__ for each in batch])
             return
-        if self.revision != self.brain.revision or not all(isinstance(each, SendFrames | Wake) for each in commands):
+        if self.revision != self.brain.revision or not all(isinstance(each, SILENT) for each in commands):
             self.published, self.revision = None, self.brain.revision
         for command in commands:
             try:

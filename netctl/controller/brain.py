@@ -51,12 +51,15 @@ from netctl.controller.happenings import (
 from netctl.controller.host import HostState
 from netctl.controller.linking import Linking
 from netctl.controller.listening import Listening
+from netctl.controller.locating import Locating
 from netctl.controller.patches import Patches
 from netctl.controller.planning import Panel
-from netctl.controller.snapshot import PolicyView, Problem, SwitchView
+from netctl.controller.snapshot import PolicyView, Problem, SwitchPort, SwitchView
 from netctl.controller.switch import SwitchState
 from netctl.policy import Cable, PortRef
 from netctl.topology.discovery import Discovery
+from netctl.topology.hosts import Place as HostPlace
+from netctl.topology.hosts import is_of_host
 from netctl.topology.links import Port
 from netctl.topology.neighbours import Place
 
@@ -81,6 +84,7 @@ class Brain:
         self.switches: dict[int, SwitchState] = {}
         self.listening = Listening()
         self.linking = Linking(discovery, self._called)
+        self.locating = Locating()
         self.happened: list[Happening] = []
         """What others may want to be told; whoever tells them takes it away."""
         self.flow_changes = 0
@@ -170,6 +174,24 @@ class Brain:
                 return ref, cable
         return None
 
+    def _located(self, place: HostPlace) -> SwitchPort | None:
+        """The port where hosts are looked for."""
+        at, switch = self.place(place.dpid), self.switches.get(place.dpid)
+        port = switch.ports.get(place.port) if switch is not None else None
+        if at is None or port is None or not port.up or self.panel is None:
+            return None
+        return port if self.panel.located(PortRef(*at, port.name)) else None
+
+    def _guests(self) -> frozenset[str]:
+        """The MACs of the policy's guests."""
+        return self.panel.guest_macs if self.panel is not None else frozenset()
+
+    def _note(self, happened: Iterable[Happening], told: list[Command]) -> list[Command]:
+        before = len(self.happened)
+        self.happened += happened
+        self.revision += len(self.happened) > before
+        return told
+
     def _lit(self, place: Place) -> bool:
         switch = self.switches.get(place.dpid)
         return switch is not None and place.port in switch.ports and switch.ports[place.port].up
@@ -190,7 +212,8 @@ class Brain:
     def _take(self, event: Event) -> list[Command]:
         if isinstance(event, Tick):
             self.now = event.now
-            return self.linking.tick(self.now) + self.listening.tick(self.now, self._named, self._lit)
+            told = self.linking.tick(self.now) + self.listening.tick(self.now, self._named, self._lit)
+            return told + self._note(*self.locating.tick(self.now, self._located))
         if isinstance(event, ProbesHeard):
             self.linking.hear(event)
             return []
@@ -198,6 +221,8 @@ class Brain:
             self.linking.sent(event)
             return []
         if isinstance(event, Heard):
+            if not event.cookie and is_of_host(event.frame):
+                return self._note(*self.locating.hear(event, self.now, self._located, self._guests))
             return self.listening.hear(event, self.now, self._named)
         if isinstance(event, PolicyRead):
             return self._take_policy(event)
@@ -264,7 +289,8 @@ class Brain:
             return []
         if isinstance(event, SwitchDown):
             self._leave(event.dpid)
-            return [Log("warning", f"switch {event.dpid:016x} is gone"), *self.listening.lose(event.dpid)]
+            told = self._note(*self.locating.lose(event.dpid))
+            return [Log("warning", f"switch {event.dpid:016x} is gone"), *self.listening.lose(event.dpid), *told]
         if isinstance(event, MetersSwept):
             switch.swept = "done"
             return []
@@ -295,7 +321,7 @@ class Brain:
                 self.happened.append(PortRemoved(event.dpid, port))
             switch.carrier.gone(number)
         self.linking.down(event.dpid, number)
-        return self.listening.lose(event.dpid, number)
+        return self.listening.lose(event.dpid, number) + self._note(*self.locating.lose(event.dpid, number))
 
     def _take_flows(self, event: FlowEvent, switch: SwitchState) -> list[Command]:
         place = self.place(event.dpid)
@@ -348,6 +374,5 @@ class Brain:
             self.linking.use(dpid, {port.number: port.mac for port in ports if port and port.up and not port.gone})
             switch.looked = True
         said = self.linking.settle()
-        self.revision += bool(said.happened)
         self.happened += said.happened
-        return said.commands
+        return said.commands + self._note(*self.locating.follow(said.happened))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from netctl.controller.brain import Brain
@@ -39,6 +40,12 @@ LISTED_STEPS = 50
 """Of a large plan this many lines are published."""
 
 
+def relinked(known: Snapshot, brain: Brain) -> Snapshot:
+    """What is known, where nothing changed since but links."""
+    revision, links = brain.revision + brain.linking.revision, brain.linking.discovery.links
+    return known if known.links is links else replace(known, revision=revision, links=links)
+
+
 def snapshot(brain: Brain) -> Snapshot:
     """The brain's whole knowledge, immutable."""
     switches = tuple(
@@ -47,18 +54,18 @@ def snapshot(brain: Brain) -> Snapshot:
     )
     hosts = tuple(_host(name, host) for name, host in brain.hosts.items())
     if brain.panel is None:
-        return Snapshot(brain.revision, brain.policy, hosts, switches=switches)
+        return Snapshot(brain.revision + brain.linking.revision, brain.policy, hosts, switches=switches)
     live = connected(brain)
     ports = _ports(brain, brain.panel, live)
     return Snapshot(
-        revision=brain.revision,
+        revision=brain.revision + brain.linking.revision,
         policy=brain.policy,
         hosts=hosts,
         bridges=tuple(_bridges(brain, brain.panel, live)),
         ports=tuple(ports.values()),
         wires=tuple(_wires(brain, brain.panel, live)),
         switches=switches,
-        stations=tuple(_stations(brain.panel, live)),
+        stations=(*_stations(brain.panel, live), *brain.locating.stations()),
         neighbours=tuple(_neighbours(brain)),
         links=brain.linking.discovery.links,
         flow_changes=brain.flow_changes,

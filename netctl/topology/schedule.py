@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -23,6 +24,8 @@ class Schedule(Generic[T]):
         self._slots: list[dict[T, None]] = [{} for _ in range(count)]
         self._order = sorted(range(count), key=_reversed)
         """Which slot is filled first among those with as few: the next is far from the last."""
+        self._least: list[tuple[int, int, int]] = []
+        """A heap: how many a slot has, its place in that order, and which it is; empty where that is not known."""
         self._place: dict[T, int] = {}
         self._done: int | None = None
         """The number of the last turn that was, counted from the clock's zero; None before there was any."""
@@ -31,12 +34,16 @@ class Schedule(Generic[T]):
         return len(self._place)
 
     def add(self, item: T) -> None:
-        slot = min(self._order, key=lambda each: len(self._slots[each]))
+        if not self._least:
+            self._least = sorted((len(self._slots[slot]), place, slot) for place, slot in enumerate(self._order))
+        count, place, slot = self._least[0]
+        heapq.heapreplace(self._least, (count + 1, place, slot))
         self._slots[slot][item] = None
         self._place[item] = slot
 
     def remove(self, item: T) -> None:
         del self._slots[self._place.pop(item)][item]
+        self._least.clear()
 
     def due(self, now: float) -> Iterator[T]:
         """Whose turn it was since the last time that this was asked, each once."""
