@@ -113,6 +113,10 @@ class Panel:
                     )
         return guests
 
+    @cached_property
+    def guest_macs(self) -> frozenset[str]:
+        return frozenset(behind.mac.lower() for behind in self.guests.values())
+
     def seeks(self, host: str, name: str) -> bool:
         """Whether links are looked for at any port of a bridge."""
         return self._discovers(host, name) or any(
@@ -127,6 +131,16 @@ class Panel:
         if not self._discovers(ref.host, ref.bridge) or self.wiring.wired(ref):
             return None
         return f"{self.loaded.where(('hosts', ref.host, 'bridges', ref.bridge, 'discover'))} discover: true"
+
+    def located(self, ref: PortRef) -> str | None:
+        """Where the policy says that hosts are looked for at a port; None where they are not.
+
+        Not at a port to another switch, whose hosts are not its own, nor where others' flows decide what becomes of
+        the frames without a wire.
+        """
+        if ref in self.ports.fabric or self.bridge(ref.host, ref.bridge) == "keep":
+            return None
+        return self.fabric(ref)
 
     def _discovers(self, host: str, name: str) -> bool:
         assert self.loaded.policy is not None

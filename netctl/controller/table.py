@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netctl.desired.flow import COOKIE, MAX_PORT, WHOLE_COOKIE, Flow
 from netctl.desired.flows import WIRE_PRIORITY, bridge_flows, rest_flow, why, wire_flows
-from netctl.desired.observe import LISTEN_PRIORITY, listening
+from netctl.desired.observe import LISTEN_PRIORITY, listening, locating
 from netctl.plan import Found, Plan, Step, Wanted, delta
 from netctl.plan.delta import NOT_THERE, NOT_WANTED
 from netctl.policy import PortRef
@@ -243,10 +243,18 @@ class Table:
         if self._seeks and whose <= MAX_PORT:
             said = self.panel.fabric(PortRef(self.host, self.bridge, name))
             if said is not None:
-                return [Wanted(listening(self.bridge, whose), f"links are looked for at port {name}; {said}")]
+                return [Wanted(listening(self.bridge, whose), f"links are looked for at port {name}; {said}")] + [
+                    Wanted(flow, f"hosts are looked for at port {name}; {said}")
+                    for flow in self._locating(whose, name)
+                ]
         if name not in self.numbers or self.panel.unpatched(self.host, self.bridge)[0] != "normal":
             return []
         return rest_flow(self.bridge, whose, name, self.panel.at(PortRef(self.host, self.bridge, name)))
+
+    def _locating(self, number: int, name: str) -> Iterable[Flow]:
+        if self.panel.located(PortRef(self.host, self.bridge, name)) is None:
+            return ()
+        return locating(self.bridge, number, self.panel.unpatched(self.host, self.bridge)[0] == "normal")
 
     def _why_not(self, flow: Flow) -> str:
         for cable in self.panel.owned(self.host, self.bridge, flow.cookie):

@@ -176,7 +176,8 @@ class _Fields(NamedTuple):
     cookie: int = COOKIE
     table: int = 0
     extra: str = ""
-    """What an observed flow has that netctl never writes (time-outs, other match fields), as text."""
+    """The match fields that Match has not, as text, «name=hex» or «name=hex/mask» with «,» between them: those of few
+    of netctl's flows, and what others' have."""
 
 
 class Flow(_Fields):

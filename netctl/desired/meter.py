@@ -9,7 +9,10 @@ from typing import ClassVar, Literal
 from netctl.plan import Key, Value
 
 FIRST = 0x6E63_0000
-"""The first of the 65536 numbers that netctl gives to its meters ("nc"): a meter has no cookie to tell whose it is."""
+"""The first of the numbers that netctl gives to its meters ("nc"): a meter has no cookie to tell whose it is. 65536
+limit what is heard of LLDP, by port, and as many what is heard of hosts."""
+
+HOSTS = FIRST + 0x10000
 
 CONTROLLER = 0xFFFF_FFFE
 """OFPM_CONTROLLER: what a bridge sends to its controllers goes through this one, whichever flow sends it."""
@@ -48,4 +51,4 @@ class Meter:
 
 def ours(number: int) -> bool:
     """Whether a meter of this number is netctl's. A bridge has one for its controller, and that is netctl."""
-    return number == CONTROLLER or FIRST <= number < FIRST + 0x10000
+    return number == CONTROLLER or FIRST <= number < HOSTS + 0x10000

@@ -67,16 +67,19 @@ def add(flow: Flow, xid: int, bundle: int = 0) -> bytes:
     """
     actions = flow.actions
     if actions and type(last := actions[-1]) is Output:
-        rest = match.pack(flow.match) + _before_port(actions[:-1]) + _AFTER_HEAD.pack(last.port)
+        rest = match.pack(flow.match, _others(flow)) + _before_port(actions[:-1]) + _AFTER_HEAD.pack(last.port)
     else:
-        rest = match.pack(flow.match) + _instructions(actions)
+        rest = match.pack(flow.match, _others(flow)) + _instructions(actions)
     return _pack(ADD, flow, xid, bundle, 0, rest)
 
 
 def delete_strict(flow: Flow, xid: int, bundle: int = 0) -> bytes:
     """OFPFC_DELETE_STRICT of this very flow, if it has this cookie; nothing happens where it is not there."""
-    others = tuple(flow.extra.split(",")) if flow.extra else ()
-    return _pack(DELETE_STRICT, flow, xid, bundle, _ALL_BITS, match.pack(flow.match, others))
+    return _pack(DELETE_STRICT, flow, xid, bundle, _ALL_BITS, match.pack(flow.match, _others(flow)))
+
+
+def _others(flow: Flow) -> tuple[str, ...]:
+    return tuple(flow.extra.split(",")) if flow.extra else ()
 
 
 def _pack(command: int, flow: Flow, xid: int, bundle: int, mask: int, rest: bytes) -> bytes:

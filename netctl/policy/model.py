@@ -140,7 +140,7 @@ class Bridge(Part):
     discover: StrictBool = Field(
         False,
         description="Whether links to other switches are looked for at every port without a wire, and not only at "
-        "those with `role: fabric`.",
+        "those with `role: fabric`; and the hosts at those ports.",
     )
     adopt: StrictBool = Field(
         False,

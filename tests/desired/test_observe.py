@@ -7,6 +7,7 @@ import pytest
 from netctl.desired import meter, observe
 from netctl.desired.flow import (
     LLDP,
+    NORMAL,
     Action,
     Clone,
     Flow,
@@ -61,3 +62,28 @@ def test_the_controller_hears_the_frame_as_it_came_in(
     through, heard = observe.observing(wire)
     assert through == Flow("ovbr0", 110, Match(1, vlan, LLDP), (*expected, GotoTable(250)), 5)
     assert heard.match == through.match
+
+
+ARP, IPV6 = 0x0806, 0x86DD
+SOLICITED, ADVERTISED = "ip_proto=3a,icmpv6_type=87", "ip_proto=3a,icmpv6_type=88"
+HEARD = (Metered(meter.HOSTS + 3), ToController(128))
+
+
+def test_hosts_are_heard_where_nothing_else_becomes_of_their_frames() -> None:
+    assert list(observe.locating("ovbr0", 3, learns=False)) == [
+        Flow("ovbr0", 55, Match(3, None, ARP), HEARD),
+        Flow("ovbr0", 55, Match(3, None, IPV6), HEARD, extra=SOLICITED),
+        Flow("ovbr0", 55, Match(3, None, IPV6), HEARD, extra=ADVERTISED),
+    ]
+
+
+def test_hosts_are_heard_beside_the_learning_switch_and_not_past_its_guard() -> None:
+    flows = list(observe.locating("ovbr0", 3, learns=True))
+    assert flows[0] == Flow("ovbr0", 56, Match(3, 4095))
+    assert [(flow.table, flow.actions) for flow in flows[1:]] == [
+        (0, (Output(NORMAL), GotoTable(250))),
+        (250, HEARD),
+    ] * 3
+    assert all(flow.priority < observe.LISTEN_PRIORITY for flow in flows)
+    assert observe.limits(flows) == (Meter("ovbr0", meter.CONTROLLER, 2000), Meter("ovbr0", meter.HOSTS + 3, 5, 20))
+    assert meter.ours(meter.HOSTS + 3)
