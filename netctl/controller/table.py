@@ -63,6 +63,9 @@ class Table:
         names, self._names = self._names, {number: name for name, number in (there or numbers).items()}
         if there is not None and there is not numbers:
             self.touch(number for number, _ in names.items() ^ self._names.items())
+        if not before:
+            self._touch_all()
+            return
         for name in before.keys() | numbers.keys():
             if before.get(name) != numbers.get(name):
                 self.touch(self.panel.owners_at(PortRef(self.host, self.bridge, name)))
