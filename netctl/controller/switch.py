@@ -27,7 +27,10 @@ CHECKED_FLOWS = 2000
 next, so that nothing else waits for long."""
 
 VERIFIED_COOKIES = 8
-"""A change of so many wires is verified by reading their flows, a larger one by reading all."""
+"""A change of so many wires is verified by reading their flows, a larger one by reading all,"""
+
+VERIFIED_SHARE = 50
+"""unless the switch has so many times as many flows."""
 
 
 @dataclass
@@ -139,7 +142,8 @@ class SwitchState:
             return []
         if self.unverified:
             cookies = {flow.cookie for step in self.sent for flow in (step.before, step.after) if flow is not None}
-            return [self._read(bridge, tuple(sorted(cookies)) if len(cookies) <= VERIFIED_COOKIES else ())]
+            few = len(cookies) <= max(VERIFIED_COOKIES, table.count() // VERIFIED_SHARE)
+            return [self._read(bridge, tuple(sorted(cookies)) if few else ())]
         if not self.settled and not self.plan.steps:
             self.settled = True
             return [Log("info", f"bridge {bridge} on {host}: {table.count()} flows, nothing left to do")]

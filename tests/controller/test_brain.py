@@ -227,7 +227,7 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> World:
     """A switch with forty wires, of whose flows six may be read at once."""
     monkeypatch.setattr(switch, "CHECKED_FLOWS", 6)
     world = World()
-    names = ", ".join(f"p{number}" for number in range(80))
+    names = ", ".join([*(f"p{number}" for number in range(80)), "e", "f"])
     wires = "".join(f"  - [p{number}, p{number + 1}]\n" for number in range(0, 80, 2))
     world.policy(POLICY.replace("a, b, c, d", names).replace("  - [a, b]\n", wires))
     assert world.snapshot().converged
@@ -252,6 +252,25 @@ def test_many_flows_are_checked_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
     sent = world.snapshot().flow_changes
     assert len(looks(world, 40)) >= 10
     assert world.snapshot().flow_changes == sent
+
+
+def test_a_change_is_verified_by_what_it_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless that is a good part of all."""
+    world = crowded(monkeypatch)
+    monkeypatch.setattr(switch, "VERIFIED_COOKIES", 1)
+    monkeypatch.setattr(switch, "VERIFIED_SHARE", 20)
+
+    def verified(*vlans: int) -> list[ReadFlows]:
+        world.heard.clear()
+        ends = "[{{port: e, vlan: {0}}}, {{port: f, vlan: {0}}}]"
+        world.patch(*(f"{{name: t{vlan}, ends: {ends.format(vlan)}}}" for vlan in vlans))
+        return [command for command in world.heard if isinstance(command, ReadFlows)]
+
+    (few,) = verified(1, 2, 3, 4)
+    assert len(few.cookies) == 4
+    (many,) = verified(*range(10, 20))
+    assert many.cookies == ()
+    assert world.snapshot().converged
 
 
 def test_a_part_that_is_not_as_it_was_makes_all_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
