@@ -457,13 +457,14 @@ class Netctl(engine.App):
         self._tell()
 
     def _tell(self) -> None:
-        """Last of all, when the switches have something to do."""
+        """Last of all, when the switches have something to do; of very much a part, and others' turn first."""
+        begun = time.monotonic()
         try:
             self.feed.put(self.telling.tell(), time.time())
         except Exception:
             LOG.exception("what happened could not be told")
         if self.telling.unfinished:
-            engine.hub.spawn_after(0, self._wake)
+            engine.hub.spawn_after(3 * (time.monotonic() - begun), self._wake)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Log):

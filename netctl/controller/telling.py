@@ -41,7 +41,7 @@ from netctl.policy import Cable, PortRef
 from netctl.topology.neighbours import Appeared, Gone, Msap, Place
 from netctl.topology.neighbours import Change as NeighbourChange
 
-SLICE = 1000
+SLICE = 300
 """Wires that are looked at in one telling, and ports with guests behind them."""
 
 _Found = tuple[SwitchState, Table | None]

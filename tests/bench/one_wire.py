@@ -2,7 +2,7 @@
 
     python -m tests.bench.one_wire [WIRES [ROUNDS]]
 
-From the REST request to its answer, which comes when the switch has confirmed the change: that the policy directory
+When the controller has come to rest, from the REST request to its answer, which comes when the switch has confirmed the change: that the policy directory
 has it, and one bundle of two flows, are within. By hand is `ovs-ofctl --bundle add-flows` of the same two flows,
 whose policy nobody keeps. Needs root and Open vSwitch.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import time
 
 from tests.bench.many import policy, ports
 from tests.e2e.box import Box
@@ -48,7 +49,8 @@ def measure(wires: int, rounds: int) -> dict[str, float]:
         lab = Lab(box)
         lab.write(policy(wires))
         lab.controller()
-        box.wait_for(lambda: lab.status()["converged"], 120, "the controller to converge")
+        box.wait_for(lambda: "nothing left to do" in lab.log(), 120, "the controller to have verified its flows")
+        time.sleep(wires / 10_000)
         one, other = names[-2:]
         token = box.run("cat $NETCTL_TOKEN_FILE").stdout.strip()
         took = json.loads(box.run([sys.executable, "-c", ASK, one, other, str(rounds), token], timeout=120).stdout)
