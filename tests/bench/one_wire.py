@@ -2,9 +2,9 @@
 
     python -m tests.bench.one_wire [WIRES [ROUNDS]]
 
-When the controller has come to rest, from the REST request to its answer, which comes when the switch has confirmed the change: that the policy directory
-has it, and one bundle of two flows, are within. By hand is `ovs-ofctl --bundle add-flows` of the same two flows,
-whose policy nobody keeps. Needs root and Open vSwitch.
+When the controller has come to rest, from the REST request to its answer, which comes when the switch has confirmed
+the change: that the policy directory has it, and one bundle of two flows, are within. By hand is `ovs-ofctl --bundle
+add-flows` of the same two flows, whose policy nobody keeps. Needs root and Open vSwitch.
 """
 
 from __future__ import annotations
