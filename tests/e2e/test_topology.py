@@ -8,9 +8,12 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 
+from netctl.desired.dpid import dpid as dpid_of
 from tests.api.following import Socket, Stream
 from tests.conftest import missing
 from tests.e2e.box import Box, Process
@@ -118,6 +121,106 @@ def test_a_controller_that_starts_anew_resets_the_stream(box: Box) -> None:
     assert int(reset.id) > int(last)
 
 
+HOSTS = """
+for i in 1 2 3; do
+    ip netns add n$i
+    ip link add h$i type veth peer name eth0 netns n$i
+    ip link set h$i up
+    ip -n n$i link set eth0 address 02:00:00:00:00:0$i
+    ip netns exec n$i sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+    ip netns exec n$i ethtool -K eth0 tx off >/dev/null
+    ip -n n$i addr add 10.0.0.$i/24 dev eth0
+    ip -n n$i link set eth0 up
+done
+"""
+
+LOOKED_FOR = """
+version: 1
+hosts:
+  hv1:
+    bridges:
+      br0: {datapath: netdev, discover: true, unpatched: UNPATCHED, ports: [h1, h2, h3, w1, w2]}
+wires: [[w1, w2]]
+"""
+
+
+def asks(box: Box, guest: str) -> None:
+    """A guest asks for somebody who is not there."""
+    box.run(f"ip netns exec {guest} ping -c1 -W0.1 10.0.0.77", check=False)
+
+
+def hosts(box: Box) -> list[tuple[str, str, list[str]]]:
+    return [(each["mac"], each["port"]["name"], each["ipv4"]) for each in box.read(f"{TOPOLOGY}/hosts")]
+
+
+FIRST = ("02:00:00:00:00:01", "h1", ["10.0.0.1"])
+
+
+@pytest.mark.parametrize("unpatched", ["drop", "normal"])
+def test_hosts_are_seen_move_and_go_and_none_is_seen_at_a_wire(box: Box, unpatched: str) -> None:
+    lab = Lab(box)
+    box.start_ovs()
+    box.run(HOSTS)
+    for number in (4, 5):
+        box.run(f"ip netns add n{number}; ip link add w{number - 3} type veth peer name eth0 netns n{number}")
+        box.run(f"ip link set w{number - 3} up; ip -n n{number} link set eth0 up")
+        box.run(f"ip -n n{number} addr add 10.0.0.{number}/24 dev eth0; ip netns exec n{number} ethtool -K eth0 tx off")
+    lab.write(LOOKED_FOR.replace("UNPATCHED", unpatched))
+    lab.controller()
+    box.wait_for(lambda: lab.status()["converged"], 20, "the bridge to be there")
+    stream = Stream.open(box.connect("127.0.0.1", PORT, 20), lab.read("/api/v1/topology")["event"])
+    asks(box, "n1")
+    (seen,) = until(stream, lambda each: each.kind == "host" and each.data["host"]["ipv4"] == ["10.0.0.1"], 1)[-1:]
+    assert (seen.data["host"]["mac"], seen.data["host"]["port"]) == FIRST[:2]
+    assert hosts(box) == [FIRST]
+    assert lab.ping("n4", "10.0.0.5", within=5), "the wire works"
+    assert lab.ping("n1", "10.0.0.2") is (unpatched == "normal")
+    assert not any(port.startswith("w") for _, port, _ in hosts(box))
+
+    box.run("ip -n n1 link set eth0 down; ip -n n3 link set eth0 down; ip -n n3 addr flush dev eth0")
+    until(stream, lambda each: each.kind == "host" and each.data["change"] == "removed", 1)
+    box.run("ip -n n1 link set eth0 up")
+    asks(box, "n1")
+    until(stream, lambda each: each.kind == "host" and each.data["host"]["port"] == "h1", 1)
+    box.run("ip -n n3 link set eth0 address 02:00:00:00:00:01; ip -n n3 addr add 10.0.0.1/24 dev eth0")
+    box.run("ip -n n3 link set eth0 up")
+    asks(box, "n3")
+    moved = until(stream, lambda each: each.kind == "host" and each.data["host"]["port"] == "h3", 1)[-1]
+    assert (moved.data["change"], moved.data["before"]["port"]) == ("changed", "h1")
+    assert ("02:00:00:00:00:01", "h3", ["10.0.0.1"]) in hosts(box)
+
+
+def test_what_is_heard_of_hosts_never_reaches_a_wire(box: Box) -> None:
+    """On a learning bridge, whatever VLAN the frame has, that of the wired ports among them."""
+    lab = Lab(box)
+    box.start_ovs()
+    box.run(HOSTS + PLUG)
+    lab.write(LOOKED_FOR.replace("UNPATCHED", "normal"))
+    lab.controller()
+    box.wait_for(lambda: lab.status()["converged"], 20, "the bridge to be there")
+    arrived = box.popen("exec tcpdump -lnei g1 -Q in 2>/run/dump.err >/run/dump")
+    box.wait_for(lambda: "listening" in box.path("/run/dump.err").read_text(), 5)
+    box.run(["ip", "netns", "exec", "n1", "/usr/bin/env", "python3", "-c", TAGGED])
+    box.wait_for(lambda: hosts(box), 5, "the sender to be heard of")
+    box.run("ip link set g2 up; ping -c1 -W0.2 -I g2 10.0.0.99", check=False)
+    box.wait_for(lambda: box.path("/run/dump").read_text(), 5, "what the wire carries")
+    arrived.terminate()
+    assert "02:00:00:00:00:01" not in box.path("/run/dump").read_text()
+
+
+TAGGED = """
+import socket
+eth0 = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+eth0.bind(("eth0", 0))
+mac = bytes.fromhex("020000000001")
+for tag in ("", "81000fff", "81000064", "88a80fff", "88a80fff81000064"):
+    arp = "08060001080006040001" + mac.hex() + "0a000001" + "00" * 6 + "0a00004d"
+    nd = "86dd6000000000203aff" + "fe80" + "00" * 13 + "01" + "ff02" + "00" * 9 + "01ff00004d" + "8700" + "00" * 30
+    for payload in (arp, nd):
+        eth0.send(bytes.fromhex("ffffffffffff") + mac + bytes.fromhex(tag + payload))
+"""
+
+
 BRIDGES = """
 for bridge in br0 br1; do
     ovs-vsctl add-br $bridge -- set bridge $bridge datapath_type=netdev fail_mode=secure protocols=OpenFlow13 \\
@@ -137,62 +240,102 @@ main(["--observe-links", "--ofp-tcp-listen-port=6653", "--wsapi-host=127.0.0.1",
 """
 
 
-def said(client: Socket, count: int, strip: bool) -> Counter[str]:
-    """So many calls, without their numbers; answered, as Ryu waits for that."""
-    calls: Counter[str] = Counter()
-    for number in range(count):
-        text = client.text()
-        if strip:
-            assert (text[:2], text[-1]) == ("b'", "'")
-            text = text[2:-1]
-        assert text.endswith(f', "id": {number + 1}}}')
-        calls[text.rpartition(", ")[0]] += 1
-        client.say(json.dumps({"id": number + 1, "jsonrpc": "2.0", "result": ""}))
-    return calls
-
-
-def answers(box: Box) -> dict[str, list[Any]]:
-    """What each path answers. Ports are in the order that the switch told them in, and links in that they were found
-    in, which is another each time."""
-    dpids = sorted(each["dpid"] for each in box.read(f"{TOPOLOGY}/switches"))
-    said = {
-        path: box.read(f"{TOPOLOGY}/{path}")
-        for path in (f"{noun}{rest}" for noun in ("switches", "links") for rest in ("", *(f"/{each}" for each in dpids)))
-    }
-    for path, answer in said.items():
-        for each in answer if path.startswith("switches") else ():
-            each["ports"].sort(key=json.dumps)
-        answer.sort(key=json.dumps)
-    return said
-
-
-def test_ryu_says_the_same_of_the_same_bridges(box: Box) -> None:
+def ryu(box: Box) -> Process:
+    """Genuine Ryu with its own topology applications."""
     python = os.environ.get("NETCTL_RYU_PYTHON")
     if not python:
         missing("needs NETCTL_RYU_PYTHON, the python of an environment with genuine Ryu")
+    with open(box.path("/run/ryu.log"), "w") as log:
+        return box.popen([str(python), "-c", RYU], stdout=log, stderr=log)
+
+
+@dataclass
+class Said:
+    """What one controller said. Ports are in the order that the switch told them in, and links in that they were found
+    in, which is another each time."""
+
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    calls: list[Counter[str]] = field(default_factory=list)
+
+    def read(self, box: Box, *nouns: str) -> None:
+        dpids = sorted(each["dpid"] for each in box.read(f"{TOPOLOGY}/switches"))
+        for path in [f"{noun}{rest}" for noun in nouns for rest in ("", *(f"/{dpid}" for dpid in dpids))]:
+            answer = box.read(f"{TOPOLOGY}/{path}")
+            for each in answer:
+                each.get("ports", []).sort(key=json.dumps)
+            self.answers[path] = sorted(answer, key=json.dumps)
+
+    def hear(self, box: Box, command: str, count: int) -> None:
+        """What is told to a new client of what a command does: so many calls, which are answered, as Ryu waits for
+        that, and in no order. Genuine Ryu puts each in the text of a Python literal."""
+        calls: Counter[str] = Counter()
+        with closing(Socket(box.connect("127.0.0.1", PORT, 20))) as client:
+            box.run(command, check=False)
+            for number in range(count):
+                text = client.text()
+                if text.startswith("b'"):
+                    text = text[2:-1]
+                assert text.endswith(f', "id": {number + 1}}}')
+                calls[text.rpartition(", ")[0]] += 1
+                client.say(json.dumps({"id": number + 1, "jsonrpc": "2.0", "result": ""}))
+        self.calls.append(calls)
+
+
+def links_of(box: Box) -> Said:
+    said = Said()
+    box.wait_for(lambda: cables(box) == BOTH, 30, "the links to be found")
+    said.read(box, "switches", "links")
+    said.hear(box, "ip link set b1 down", 2)
+    said.hear(box, "ip link set b1 up", 2)
+    box.wait_for(lambda: cables(box) == BOTH, 10, "the link to be there again")
+    return said
+
+
+def test_ryu_finds_the_same_links_on_the_same_bridges(box: Box) -> None:
     lab = Lab(box)
     box.start_ovs()
     box.run(PLUG + BRIDGES)
-    seen, told = [], []
-    for ours in (False, True):
-        if ours:
-            theirs.kill()
-            theirs.wait()
-            box.run("ovs-vsctl del-controller br0 -- del-controller br1")
-            lab.write(POLICY.replace("netdev,", "netdev, adopt: true,"))
-            lab.controller()
-        else:
-            with open(box.path("/run/ryu.log"), "w") as log:
-                theirs = box.popen([str(python), "-c", RYU], stdout=log, stderr=log)
-        box.wait_for(lambda: cables(box) == BOTH, 30, "the links to be found")
-        seen.append(answers(box))
-        with closing(Socket(box.connect("127.0.0.1", PORT, 20))) as client:
-            box.run("ip link set b1 down")
-            told.append(said(client, 2, strip=not ours))
-        with closing(Socket(box.connect("127.0.0.1", PORT, 20))) as client:
-            box.run("ip link set b1 up")
-            told.append(said(client, 2, strip=not ours))
-        box.wait_for(lambda: cables(box) == BOTH, 10, "the link to be there again")
-    assert len(seen[0]["links"]) == 4
-    assert seen[0] == seen[1]
-    assert told[:2] == told[2:]
+    theirs = ryu(box)
+    expected = links_of(box)
+    theirs.kill()
+    theirs.wait()
+    box.run("ovs-vsctl del-controller br0 -- del-controller br1")
+    lab.write(POLICY.replace("netdev,", "netdev, adopt: true,"))
+    lab.controller()
+    assert links_of(box) == expected
+    assert len(expected.answers["links"]) == 4
+
+
+def hosts_of(box: Box) -> Said:
+    said = Said()
+    box.wait_for(lambda: len(box.read(f"{TOPOLOGY}/switches")) == 1, 20, "the switch to be there")
+    box.wait_for(lambda: "arp" in box.run("ovs-ofctl -O OpenFlow13 dump-flows br0").stdout, 10, "ARP to be heard")
+    for number in (1, 2):
+        said.hear(box, f"ip netns exec n{number} ping -c1 -W0.1 10.0.0.77", 1)
+    box.wait_for(lambda: all(addresses for _, _, addresses in hosts(box)), 5, "their addresses")
+    said.read(box, "switches", "hosts")
+    return said
+
+
+def test_ryu_finds_the_same_hosts(box: Box) -> None:
+    """On a bridge of the same name, datapath id and ports; Ryu hears what a flow of the test's sends it."""
+    lab = Lab(box)
+    box.start_ovs()
+    box.run(HOSTS)
+    dpid = f"other-config:datapath-id={dpid_of('hv1', 'br0'):016x}"
+    box.run(
+        f"ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow13 {dpid} "
+        "-- set-controller br0 tcp:127.0.0.1:6653\n"
+        "for i in 1 2 3; do ovs-vsctl add-port br0 h$i -- set interface h$i ofport_request=$i; done"
+    )
+    theirs = ryu(box)
+    box.wait_for(lambda: len(box.read(f"{TOPOLOGY}/switches")) == 1, 20, "Ryu to see the switch")
+    box.run("ovs-ofctl -O OpenFlow13 add-flow br0 arp,actions=CONTROLLER")
+    expected = hosts_of(box)
+    theirs.kill()
+    theirs.wait()
+    box.run("ovs-vsctl del-br br0")
+    lab.write(LOOKED_FOR.replace("UNPATCHED", "drop").replace(", w1, w2]", "]").replace("[[w1, w2]]", "[]"))
+    lab.controller()
+    assert hosts_of(box) == expected
+    assert hosts(box)[0] == FIRST
