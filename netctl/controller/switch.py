@@ -26,11 +26,11 @@ CHECKED_FLOWS = 2000
 """How many of them are read at once at most, about, and in a second on average: of more a part is read, then the
 next, so that nothing else waits for long."""
 
-VERIFIED_COOKIES = 8
-"""A change of so many wires is verified by reading their flows, a larger one by reading all,"""
+VERIFIED_STEPS = 16
+"""A change of so many flows is verified by reading those of their wires, a larger one by reading all, part by part,"""
 
-VERIFIED_SHARE = 50
-"""unless the switch has so many times as many flows."""
+VERIFIED_SHARE = 25
+"""unless the switch has so many times as many."""
 
 
 @dataclass
@@ -61,6 +61,8 @@ class SwitchState:
     """Where links are looked for is known."""
     part: int = 0
     """Of its flows, by the last bits of their cookies, which are to be read next."""
+    seen: int = 0
+    """So many parts have been read since the last change."""
     settled: bool = False
     """There was nothing left to do, and that was said."""
     swept: Literal["", "asked", "done"] = ""
@@ -90,7 +92,7 @@ class SwitchState:
             self.retry.failed(now)
         elif self.table is not None:
             self.table.done(self.sent)
-            self.unverified = True
+            self.unverified, self.seen = True, 0
         return [Log("error", f"switch {self.dpid:016x}: {error}") for error in self.errors]
 
     def take_flows(self, event: FlowsRead, panel: Panel, place: Place, now: float) -> list[Command]:
@@ -102,16 +104,18 @@ class SwitchState:
             if not self.table.check(event.found, event.cookies, event.mask):
                 self.unread = True
                 return []
+            self.dirty |= self.table.differing
             if event.mask != WHOLE_COOKIE:
                 self.read_at = now
                 self.part += 1
-            self.dirty |= self.table.differing
-        else:
-            self.table = self.table or Table(panel, *place)
-            self.table.read(event.found)
-            self.read_at = now
-            self.unread, self.moved = False, True
-        self.unverified = False
+                self.seen += 1
+            if self.unverified and (event.mask == WHOLE_COOKIE or self.seen > event.mask):
+                self._verified()
+            return []
+        self.table = self.table or Table(panel, *place)
+        self.table.read(event.found)
+        self.read_at = now
+        self.unread, self.moved = False, True
         return self._verify(self.table, now)
 
     def settle_carrier(self, panel: Panel, place: Place, now: float) -> list[Command]:
@@ -140,14 +144,15 @@ class SwitchState:
             return [SweepMeters(self.dpid)]
         if self.busy or waiting:
             return []
+        parts = parts_of(table.count())
         if self.unverified:
+            if len(self.sent) > max(VERIFIED_STEPS, table.count() // VERIFIED_SHARE):
+                return [self._read(bridge, (self.part % parts,), parts - 1)]
             cookies = {flow.cookie for step in self.sent for flow in (step.before, step.after) if flow is not None}
-            few = len(cookies) <= max(VERIFIED_COOKIES, table.count() // VERIFIED_SHARE)
-            return [self._read(bridge, tuple(sorted(cookies)) if few else ())]
+            return [self._read(bridge, tuple(sorted(cookies)))]
         if not self.settled and not self.plan.steps:
             self.settled = True
             return [Log("info", f"bridge {bridge} on {host}: {table.count()} flows, nothing left to do")]
-        parts = parts_of(table.count())
         if now - self.read_at >= max(CHECK_SECONDS, table.count() / CHECKED_FLOWS) / parts:
             return [self._read(bridge, (self.part % parts,), parts - 1)]
         return []
@@ -172,9 +177,13 @@ class SwitchState:
             self.plan = table.plan()
             self.dirty = self.looked = False
 
+    def _verified(self) -> None:
+        self.unverified, self.sent, self.errors = False, (), ()
+        self.retry.worked()
+
     def _verify(self, table: Table, now: float) -> list[Command]:
         """Hold what was read against what was sent: a switch that took a change must show it."""
-        sent, self.sent = self.sent, ()
+        sent, self.sent, self.unverified = self.sent, (), False
         if not sent:
             return []
         lost = []
@@ -183,8 +192,7 @@ class SwitchState:
             if bool(there) != (step.after is not None) or (step.after and changes(there[0], step.after)):
                 lost.append(step)
         if not lost:
-            self.errors = ()
-            self.retry.worked()
+            self._verified()
             return []
         self.errors = tuple(f"the switch took this change but does not show it: {line(step)}" for step in lost)
         self.retry.failed(now)

@@ -257,8 +257,8 @@ def test_many_flows_are_checked_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
 def test_a_change_is_verified_by_what_it_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless that is a good part of all."""
     world = crowded(monkeypatch)
-    monkeypatch.setattr(switch, "VERIFIED_COOKIES", 1)
-    monkeypatch.setattr(switch, "VERIFIED_SHARE", 20)
+    monkeypatch.setattr(switch, "VERIFIED_STEPS", 1)
+    monkeypatch.setattr(switch, "VERIFIED_SHARE", 10)
 
     def verified(*vlans: int) -> list[ReadFlows]:
         world.heard.clear()
@@ -268,9 +268,24 @@ def test_a_change_is_verified_by_what_it_touched(monkeypatch: pytest.MonkeyPatch
 
     (few,) = verified(1, 2, 3, 4)
     assert len(few.cookies) == 4
-    (many,) = verified(*range(10, 20))
-    assert many.cookies == ()
+    many = verified(*range(10, 20))
+    assert sorted(look.cookies[0] for look in many) == list(range(many[0].mask + 1)), "every part once"
     assert world.snapshot().converged
+
+
+def test_a_large_change_that_the_switch_does_not_show_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = crowded(monkeypatch)
+    world.forgetful = True
+    ends = "[{{port: e, vlan: {0}}}, {{port: f, vlan: {0}}}]"
+    world.patch(*(f"{{name: t{vlan}, ends: {ends.format(vlan)}}}" for vlan in range(1, 20)))
+    said = [problem.message for problem in world.snapshot().bridges[0].problems]
+    assert len([text for text in said if "does not show it" in text]) == 38
+    assert not world.snapshot().converged
+    world.forgetful = False
+    for _ in range(5):
+        world.tick()
+    assert world.snapshot().converged
+    assert world.snapshot().bridges[0].problems == ()
 
 
 def test_a_part_that_is_not_as_it_was_makes_all_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
