@@ -90,42 +90,15 @@ def request(xid: int, cookie: int = 0, mask: int = 0) -> bytes:
     return message(MULTIPART_REQUEST, xid, body)
 
 
-class Flows:
-    """Gathers the flows of a bridge from the parts of a reply."""
-
-    def __init__(self, bridge: str) -> None:
-        self.bridge = bridge
-        self.ours: dict[int, list[Flow]] = {}
-        """Netctl's flows by their cookie."""
-        self.others: list[Flow] = []
-        self._by: dict[int, tuple[Action, ...]] = {}
-
-    def take(self, message: bytes) -> bool:
-        """Take one part of a reply; whether more parts follow. Raises DecodeError."""
-        body, more = part(message, FLOW)
-        ours = self.ours
-        for flow in _flows(body, self.bridge, self._by):
-            cookie = flow.cookie
-            if cookie & COOKIE_MASK != COOKIE:
-                self.others.append(flow)
-            elif cookie in ours:
-                ours[cookie].append(flow)
-            else:
-                ours[cookie] = [flow]
-        return more
-
-
 def reply(message: bytes, bridge: str) -> tuple[list[Found[Flow]], bool]:
     """The flows in one part of a reply, and whether more parts follow."""
     body, more = part(message, FLOW)
-    return [Found(flow, flow.cookie & COOKIE_MASK == COOKIE) for flow in _flows(body, bridge, {})], more
+    return [Found(flow, flow.cookie & COOKIE_MASK == COOKIE) for flow in _flows(body, bridge)], more
 
 
-def _flows(body: bytes, bridge: str, by: dict[int, tuple[Action, ...]]) -> Iterator[Flow]:
-    """What wires do most is read at a glance: look at a port, or at a port and a VLAN, and send by a port.
-
-    `by` keeps the actions of those that just send, by their port.
-    """
+def _flows(body: bytes, bridge: str) -> Iterator[Flow]:
+    """What wires do most is read at a glance: look at a port, or at a port and a VLAN, and send by a port."""
+    by: dict[int, tuple[Action, ...]] = {}
     at, size = 0, len(body)
     body += bytes(_ENTRY.size)
     while at < size:

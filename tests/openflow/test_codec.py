@@ -116,26 +116,6 @@ def test_a_meter_comes_first_and_a_table_last(wrong: tuple[Action, ...]) -> None
         flowmod.add(Flow("br0", 1, Match(), wrong), 1)
 
 
-@given(st.lists(flows, max_size=20))
-def test_flows_are_gathered_by_cookie(wanted: list[Flow]) -> None:
-    theirs = [flow._replace(cookie=flow.cookie ^ COOKIE) for flow in wanted[::3]]
-    gathered = stats.Flows("br0")
-    half = len(wanted) // 2
-    assert gathered.take(statistics(wanted[:half] + theirs, more=True))
-    assert not gathered.take(statistics(wanted[half:], more=False))
-    assert gathered.others == theirs
-    by_cookie: dict[int, list[Flow]] = {}
-    for flow in wanted:
-        by_cookie.setdefault(flow.cookie, []).append(flow)
-    assert gathered.ours == by_cookie
-
-
-def statistics(flows: list[Flow], *, more: bool) -> bytes:
-    """One part of an answer that tells these flows."""
-    entries = b"".join(entry(flow, flowmod.add(flow, 1)) for flow in flows)
-    return frame.message(frame.MULTIPART_REPLY, 1, bytes([0, 1, 0, more, 0, 0, 0, 0]) + entries)
-
-
 def read_back(flow: Flow, packed: bytes, xid: int = 1) -> tuple[Found[Flow], bool]:
     reply = frame.message(frame.MULTIPART_REPLY, xid, b"\0\1\0\1\0\0\0\0" + entry(flow, packed))
     (found,), more = stats.reply(reply, "br0")
