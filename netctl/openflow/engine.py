@@ -267,7 +267,7 @@ def _register() -> None:
             cfg.FloatOpt(
                 "probe-interval",
                 default=PROBE_SECONDS,
-                min=0.1,
+                min=0.2,
                 max=60,
                 help=f"seconds between two probes of a port for links (default {PROBE_SECONDS:g})",
             ),

@@ -71,9 +71,10 @@ class Turn:
 class _Port:
     port: Port
     head: bytes
-    since: float
-    sent: float = -math.inf
-    """When it was last probed."""
+    since: int
+    """The last nonce before it was listened at."""
+    nonce: int = 0
+    """Of its last probe."""
     out: dict[Port, _Link] = field(default_factory=dict)
     """The links that begin here, by where they end."""
     into: set[Port] = field(default_factory=set)
@@ -173,7 +174,7 @@ class Discovery:
         """A port that can hear and be heard from now on; `mac` is its address."""
         if port in self._ports:
             self.ignore(port)
-        found = _Port(port, self._mint.head(*port, mac, self._ttl), self._now)
+        found = _Port(port, self._mint.head(*port, mac, self._ttl), self._nonce)
         self._ports[port] = found
         self._switches.setdefault(port.dpid, _Switch())
         self._schedule.add(found)
@@ -267,7 +268,7 @@ class Discovery:
     def _send(self, port: _Port) -> None:
         self._nonce += 1
         self.sent += 1
-        port.sent = self._now
+        port.nonce = self._nonce
         probe = self._probes[self._nonce] = _Probe(port, self._nonce, self._now)
         self._to_judge.append(probe)
         self._to_expire.append(probe)
@@ -335,7 +336,7 @@ class Discovery:
             self._turn(back, False)
             return
         self._wait_for_another(made)
-        if end.sent < begin.since:
+        if end.nonce <= begin.since:
             self._at_once[end] = None
 
     def _lose(self, begin: Port, end: Port, why: str) -> None:
