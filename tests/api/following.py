@@ -160,9 +160,12 @@ class Stream:
         self._buffer = rest[length + 2 :]
         return rest[:length].decode()
 
-    def read(self, count: int = 1) -> list[Message]:
+    def read(self, count: int = 1, within: float = 30) -> list[Message]:
         """So many events more, each with data."""
+        end = time.monotonic() + within
         while len(self.messages) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{len(self.messages)} events of {count} within {within} s")
             for block in self._chunk().split("\n\n"):
                 self._take(block)
         read, self.messages = self.messages[:count], self.messages[count:]
@@ -223,10 +226,10 @@ class Socket:
             self._events += self._frames.events()
         return self._events.pop(0)
 
-    def text(self) -> str:
+    def text(self, within: float = 20) -> str:
         """The next message; pings on the way are answered."""
-        said = ""
-        while True:
+        said, end = "", time.monotonic() + within
+        while time.monotonic() < end:
             event = self.next()
             if isinstance(event, Ping):
                 self.connection.sendall(self._frames.send(event.response()))
@@ -235,6 +238,7 @@ class Socket:
             said += event.data
             if event.message_finished:
                 return said
+        raise TimeoutError(f"nothing was said within {within} s but {said!r}")
 
     def closed(self) -> CloseConnection:
         """How the server closes; what it says before is passed over."""
