@@ -105,6 +105,7 @@ def test_a_wire_that_is_put_at_a_probed_port_ends_that_in_the_same_change(world:
     outcome = world.patch("{name: new, ends: [a1, e]}", rest=5)
     assert outcome is not None
     assert outcome.result == "done"
+    assert outcome.result == "done"
     (change,) = [each for each in world.heard[before:] if isinstance(each, ApplyFlows)]
     assert {step.item.match for step in change.plan.steps if step.verb == "remove"} >= {
         Match(world.numbers[port], None, LLDP, NEAREST_BRIDGE) for port in ("a1", "e")
