@@ -141,8 +141,7 @@ class Telling:
             known = before.get(place)
             if known is None or known[0] is not switch:
                 self._due_wires.update(dict.fromkeys(cable.name for cable in panel.on(*place)))
-                names = {*(switch.carrier.ports if switch else ()), *(known[0].carrier.ports if known else ())}
-                self._due_ports.update(dict.fromkeys(PortRef(*place, name) for name in names))
+                self._due_ports.update(dict.fromkeys(ref for ref in panel.guests if (ref.host, ref.bridge) == place))
             elif known[1] is not table:
                 self._due_wires.update(dict.fromkeys(cable.name for cable in panel.on(*place)))
             elif table is not None:
@@ -153,7 +152,8 @@ class Telling:
             if switch is not None:
                 for name in switch.carrier.news:
                     ref = PortRef(*place, name)
-                    self._due_ports[ref] = None
+                    if ref in panel.guests:
+                        self._due_ports[ref] = None
                     self._due_wires.update(dict.fromkeys(cable.name for cable in panel.wiring.at(ref)))
                 switch.carrier.news.clear()
 
