@@ -97,6 +97,21 @@ class LldpCounts(Answer):
     """What is wrong with the last malformed one; empty for none."""
 
 
+class ProbeCounts(Answer):
+    """Frames that came in at a port since its switch connected, looked like netctl's probes, and made no link."""
+
+    forged: int
+    """Their token was wrong."""
+    replayed: int
+    """The port had heard them before."""
+    late: int
+    """They were sent too long ago."""
+    reflected: int
+    """They came back to the port that they were sent by."""
+    unexpected: int
+    """They came when nothing was listened for there."""
+
+
 class Port(Answer):
     host: str
     bridge: str
@@ -114,6 +129,8 @@ class Port(Answer):
     """What Open vSwitch says is wrong with it."""
     lldp: LldpCounts | None = None
     """Null where nothing came in."""
+    refused_probes: ProbeCounts | None = None
+    """Null where there were none."""
 
 
 class Neighbour(Answer):

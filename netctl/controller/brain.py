@@ -215,7 +215,7 @@ class Brain:
             told = self.linking.tick(self.now) + self.listening.tick(self.now, self._named, self._lit)
             return told + self._note(*self.locating.tick(self.now, self._located))
         if isinstance(event, ProbesHeard):
-            self.linking.hear(event)
+            self.revision += self.linking.hear(event)
             return []
         if isinstance(event, FramesSent):
             self.linking.sent(event)

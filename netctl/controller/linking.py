@@ -40,7 +40,7 @@ class Linking:
     def __init__(self, discovery: Discovery, where: Where) -> None:
         self.discovery = discovery
         self.revision = 0
-        """Grows when what may be read of links, or of probes that made none, is another."""
+        """Grows with every link that comes, goes or changes."""
         self._where = where
         self._listening: dict[int, dict[int, str]] = {}
         """The MAC of each port where links are looked for, by switch and number."""
@@ -92,13 +92,16 @@ class Linking:
     def sent(self, event: FramesSent) -> None:
         self.discovery.confirm(event.dpid, event.ask)
 
-    def hear(self, event: ProbesHeard) -> None:
+    def hear(self, event: ProbesHeard) -> bool:
+        """Whether any of them made no link."""
+        refused = False
         for dpid, number, frame in event.frames:
             port = Port(dpid, number)
             reason = self.discovery.hear(port, frame, event.at)
+            refused |= reason is not None
             if reason is not None and reason != "unexpected":
                 self._refused[port, reason] = self._refused.get((port, reason), 0) + 1
-                self.revision += 1
+        return refused
 
     def settle(self) -> Said:
         turn = self.discovery.settle()

@@ -76,6 +76,22 @@ class LldpCounts:
 
 
 @dataclass(frozen=True)
+class ProbeCounts:
+    """Frames that came in at a port since its switch connected, looked like probes, and made no link."""
+
+    forged: int = 0
+    """Their token was wrong."""
+    replayed: int = 0
+    """The port had heard them before."""
+    late: int = 0
+    """They were sent too long ago."""
+    reflected: int = 0
+    """They came back to the port that they were sent by."""
+    unexpected: int = 0
+    """They came when nothing was listened for there."""
+
+
+@dataclass(frozen=True)
 class PortView:
     host: str
     bridge: str
@@ -91,10 +107,10 @@ class PortView:
     """Whether netctl made the port on the bridge."""
     error: str | None = None
     """What Open vSwitch says is wrong with it, e.g. that the device is missing."""
-
-
     lldp: LldpCounts | None = None
     """None where nothing came in."""
+    refused_probes: ProbeCounts | None = None
+    """None where there were none."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from netctl.controller.snapshot import (
     LldpCounts,
     NeighbourView,
     PortView,
+    ProbeCounts,
     Problem,
     Snapshot,
     Station,
@@ -30,6 +31,7 @@ from netctl.desired.flows import cookie_of
 from netctl.desired.row import Port, PortState, Row
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef
+from netctl.topology.links import Port as LinkPort
 from netctl.topology.neighbours import Neighbour
 
 WireState = tuple[Literal["up", "down", "waiting"], str]
@@ -164,6 +166,7 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
         for port in switch.ports.values():
             described[PortRef(host_name, bridge, port.name)] = port
     counts = dict(_counts(brain))
+    refused = dict(_refused(brain))
     for ref in refs:
         home = brain.hosts.get(ref.host)
         port_state: PortState | None = None
@@ -181,6 +184,7 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
             ours=ref.port in ours.get(ref.host, ()),
             error=_fault(brain, ref),
             lldp=counts.get(ref),
+            refused_probes=refused.get(ref),
         )
     return views
 
@@ -263,6 +267,17 @@ def _counts(brain: Brain) -> Iterator[tuple[PortRef, LldpCounts]]:
         if at is not None and port is not None:
             counts = LldpCounts(each.frames, each.malformed, each.refused, each.lost, each.why)
             yield PortRef(*at, port.name), counts
+
+
+def _refused(brain: Brain) -> Iterator[tuple[PortRef, ProbeCounts]]:
+    by_port: dict[LinkPort, dict[str, int]] = {}
+    for (port, reason), count in brain.linking.discovery.refused.items():
+        by_port.setdefault(port, {})[reason] = count
+    for port, counts in by_port.items():
+        at, switch = brain.place(port.dpid), brain.switches.get(port.dpid)
+        known = switch.ports.get(port.number) if switch is not None else None
+        if at is not None and known is not None:
+            yield PortRef(*at, known.name), ProbeCounts(**counts)
 
 
 def _stations(panel: Panel, live: Live) -> Iterator[Station]:

@@ -7,6 +7,7 @@ import pytest
 from netctl.controller.commands import ApplyFlows, Log, SendFrames
 from netctl.controller.events import PortSeen, ProbesHeard
 from netctl.controller.happenings import LinkAdded, LinkDeleted
+from netctl.controller.snapshot import ProbeCounts
 from netctl.desired.flow import LLDP, NEAREST_BRIDGE, Flow, Match, Metered, ToController
 from netctl.desired.meter import FIRST
 from netctl.topology.probe import Mint
@@ -177,3 +178,13 @@ def test_a_bridge_that_learns_is_listened_to_as_well() -> None:
     for _ in range(5):
         world.tick()
     assert listening(world, "br1") == {"a1", "e"}
+
+
+def test_what_made_no_link_is_counted_at_its_port(world: World) -> None:
+    theirs = Mint(b"theirs", b"run")
+    frame = theirs.probe(theirs.head(1, 1, bytes(6), 5), 1)
+    world.snapshot()
+    world.play([ProbesHeard(((world.dpid("br0"), world.numbers["a0"], frame),) * 5, 1.0)])
+    counts = {port.name: port.refused_probes for port in world.snapshot().ports}
+    assert counts["a0"] == ProbeCounts(forged=5)
+    assert counts["a1"] is None
