@@ -154,7 +154,12 @@ class Table:
 
     def heard(self) -> set[int]:
         """The ports without a wire whose LLDP comes to the controller, as it should."""
-        return {number for number in self._heard if number not in self._pending}
+        return {number for number in self._heard if number not in self._pending or self._sought(number)}
+
+    def _sought(self, number: int) -> bool:
+        """Whether the policy has links looked for at a port."""
+        name = self._names.get(number)
+        return name is not None and self.panel.fabric(PortRef(self.host, self.bridge, name)) is not None
 
     def count(self) -> int:
         """How many flows of netctl's the switch has."""

@@ -188,3 +188,12 @@ def test_what_made_no_link_is_counted_at_its_port(world: World) -> None:
     counts = {port.name: port.refused_probes for port in world.snapshot().ports}
     assert counts["a0"] == ProbeCounts(forged=5)
     assert counts["a1"] is None
+
+
+def test_another_policy_that_has_the_same_links_looked_for_loses_none(world: World) -> None:
+    """Though other flows of the port change."""
+    happened(world)
+    world.policy(POLICY.replace("discover: true", "discover: false").replace("a1, b", "{name: a1, role: fabric}, b"))
+    world.policy(POLICY)
+    assert probed(world) == {"a0", "a1", "e"}
+    assert not happened(world)
