@@ -315,6 +315,7 @@ ROUTES: tuple[Route, ...] = (
         "What is connected to what: switches with their ports, links, wires, hosts and neighbours.",
         models.Graph,
         lambda call: graph.graph(call.snapshot, str(call.streams.feed.last) if call.streams else ""),
+        ready=True,
     ),
     Route(
         "/api/v1/events",

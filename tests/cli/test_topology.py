@@ -80,7 +80,7 @@ def test_json_is_what_the_controller_says(controller: Serve) -> None:  # noqa: F
 
 
 def told(snapshot: Snapshot) -> Any:
-    return json.loads(graph(snapshot, "").model_dump_json())
+    return json.loads(graph(snapshot, ""))
 
 
 DOT = """\
