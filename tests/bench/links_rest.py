@@ -4,8 +4,9 @@
 
 The server is netctl's own, pinned to one core; the client, on another, reads every octet. Measured are answers per
 second over a connection that is kept, ROUNDS times SECONDS, while nothing happens; then while each answer is of a new
-snapshot in which the links are the same; then of snapshots whose links changed, which are made anew each time. Under
-each is what a connection for each request makes of it.
+snapshot in which the links are the same; then of snapshots whose links changed, which are made anew each time. Beside
+it is how many the server's own CPU time is enough for, whatever else the machine does, and what a connection for each
+request makes of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 SECONDS = 2.0
 ROUNDS = 5
@@ -53,8 +55,9 @@ eventlet.sleep(3600)
 """
 
 
-def measure(count: int, mode: str) -> tuple[float, float, int]:
-    """Answers per second over a kept connection, and over new ones, and the octets of an answer."""
+def measure(count: int, mode: str) -> tuple[float, float, float, int]:
+    """Answers per second over a kept connection, by the clock and by the server's CPU time; those over new ones; and
+    the octets of an answer."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[-1]})
     server = subprocess.Popen(
@@ -65,9 +68,11 @@ def measure(count: int, mode: str) -> tuple[float, float, int]:
     try:
         assert server.stdout
         port = int(server.stdout.readline())
+        kept = [answers(server.pid, port, True) for _ in range(ROUNDS)]
         return (
-            statistics.median(answers(port, True) for _ in range(ROUNDS)),
-            statistics.median(answers(port, False) for _ in range(ROUNDS)),
+            statistics.median(clock for clock, _ in kept),
+            statistics.median(cpu for _, cpu in kept),
+            statistics.median(clock for clock, _ in (answers(server.pid, port, False) for _ in range(ROUNDS))),
             len(read(http.client.HTTPConnection("127.0.0.1", port), count)),
         )
     finally:
@@ -76,16 +81,22 @@ def measure(count: int, mode: str) -> tuple[float, float, int]:
         os.sched_setaffinity(0, cores)
 
 
-def answers(port: int, kept: bool) -> float:
+def cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answers(pid: int, port: int, kept: bool) -> tuple[float, float]:
+    """By the clock, and by the CPU time that the server used."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     read(connection)
-    began, count = time.monotonic(), 0
+    began, used, count = time.monotonic(), cpu(pid), 0
     while time.monotonic() < began + SECONDS:
         if not kept:
             connection.close()
         read(connection)
         count += 1
-    return count / (time.monotonic() - began)
+    return count / (time.monotonic() - began), count / (cpu(pid) - used)
 
 
 def read(connection: http.client.HTTPConnection, count: int = 0) -> bytes:
@@ -104,8 +115,11 @@ def main() -> None:
         ("events", "a new snapshot each time, with the same links"),
         ("links", "other links each time"),
     ):
-        kept, new, octets = measure(count, mode)
-        print(f"  {what:46} {kept:8.1f}   with a connection each {new:8.1f}   ({octets / 1e6:.2f} MB an answer)")
+        kept, own, new, octets = measure(count, mode)
+        print(
+            f"  {what:46} {kept:8.1f}   by CPU time {own:8.1f}   with a connection each {new:8.1f}"
+            f"   ({octets / 1e6:.2f} MB an answer)"
+        )
 
 
 if __name__ == "__main__":
