@@ -232,7 +232,7 @@ class Netctl(engine.App):
         super().__init__(*args, **kwargs)
         self.source = FileSource(find(None, engine.CONF.netctl.policy))
         self.brain = Brain(str(self.source.path), str(self.source.patch_file), self._discovery())
-        self.published: Snapshot | None = None
+        self.published: view.Seen | None = None
         """What was last seen of the brain; None when something happened since."""
         self.telling = Telling(self.brain)
         self.feed = Feed(time.time_ns() // 1000, Bell)
@@ -322,8 +322,7 @@ class Netctl(engine.App):
 
     def snapshot(self) -> Snapshot:
         """What the brain knows, made when somebody asks: between two events, and once for all who do."""
-        known = self.published
-        self.published = view.snapshot(self.brain) if known is None else view.relinked(known, self.brain)
+        self.published = view.Seen(self.brain) if self.published is None else self.published.relinked()
         return self.published
 
     def wires(self) -> Mapping[str, Wire]:

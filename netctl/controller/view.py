@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from dataclasses import fields
+from functools import cached_property
+from typing import Literal, TypeVar
 
 from netctl.controller.brain import Brain
 from netctl.controller.carrier import light_of
@@ -34,6 +36,11 @@ from netctl.policy import Cable, PortRef
 from netctl.topology.links import Port as LinkPort
 from netctl.topology.neighbours import Neighbour
 
+T = TypeVar("T")
+
+Live = dict[tuple[str, str], tuple[int, SwitchState]]
+"""The connected switches of the policy's bridges, with their datapath IDs, by host and bridge."""
+
 WireState = tuple[Literal["up", "down", "waiting"], str]
 
 UP: WireState = ("up", "")
@@ -42,40 +49,68 @@ LISTED_STEPS = 50
 """Of a large plan this many lines are published."""
 
 
-def relinked(known: Snapshot, brain: Brain) -> Snapshot:
-    """What is known, where nothing changed since but links."""
-    revision, links = brain.revision + brain.linking.revision, brain.linking.discovery.links
-    return known if known.links is links else replace(known, revision=revision, links=links)
-
-
 def snapshot(brain: Brain) -> Snapshot:
     """The brain's whole knowledge, immutable."""
-    switches = tuple(
-        SwitchView(dpid, tuple(switch.ports.values()))
-        for dpid, switch in sorted(brain.switches.items())
-    )
-    hosts = tuple(_host(name, host) for name, host in brain.hosts.items())
-    if brain.panel is None:
-        return Snapshot(brain.revision + brain.linking.revision, brain.policy, hosts, switches=switches)
-    live = connected(brain)
-    ports = _ports(brain, brain.panel, live)
-    return Snapshot(
-        revision=brain.revision + brain.linking.revision,
-        policy=brain.policy,
-        hosts=hosts,
-        bridges=tuple(_bridges(brain, brain.panel, live)),
-        ports=tuple(ports.values()),
-        wires=tuple(_wires(brain, brain.panel, live)),
-        switches=switches,
-        stations=(*_stations(brain.panel, live), *brain.locating.stations()),
-        neighbours=tuple(_neighbours(brain)),
-        links=brain.linking.discovery.links,
-        flow_changes=brain.flow_changes,
-    )
+    seen = Seen(brain)
+    return Snapshot(**{each.name: getattr(seen, each.name) for each in fields(Snapshot)})
 
 
-Live = dict[tuple[str, str], tuple[int, SwitchState]]
-"""The connected switches of the policy's bridges, with their datapath IDs, by host and bridge."""
+class Seen(Snapshot):
+    """The brain's knowledge as well, of which the large parts are made when they are asked for: as they are then. It is
+    for who takes another one after the next event; and who asks for links alone does not wait for wires."""
+
+    _brain: Brain
+
+    def __init__(self, brain: Brain) -> None:
+        self.__dict__.update(
+            revision=brain.revision + brain.linking.revision,
+            policy=brain.policy,
+            hosts=tuple(_host(name, host) for name, host in brain.hosts.items()),
+            switches=tuple(
+                SwitchView(dpid, tuple(switch.ports.values())) for dpid, switch in sorted(brain.switches.items())
+            ),
+            links=brain.linking.discovery.links,
+            flow_changes=brain.flow_changes,
+            _brain=brain,
+        )
+
+    def relinked(self) -> Seen:
+        """The same, where nothing changed since but links."""
+        links = self._brain.linking.discovery.links
+        if self.links is links:
+            return self
+        seen = copy(self)
+        seen.__dict__.update(revision=self._brain.revision + self._brain.linking.revision, links=links)
+        return seen
+
+    @cached_property
+    def _live(self) -> Live:
+        return connected(self._brain)
+
+    @cached_property
+    def bridges(self) -> tuple[BridgeView, ...]:
+        return self._made(_bridges)
+
+    @cached_property
+    def ports(self) -> tuple[PortView, ...]:
+        return self._made(_ports)
+
+    @cached_property
+    def wires(self) -> tuple[WireView, ...]:
+        return self._made(_wires)
+
+    @cached_property
+    def stations(self) -> tuple[Station, ...]:
+        guests = self._made(lambda _, panel, live: _stations(panel, live))
+        return (*guests, *self._brain.locating.stations())
+
+    @cached_property
+    def neighbours(self) -> tuple[NeighbourView, ...]:
+        return self._made(lambda brain, *_: _neighbours(brain))
+
+    def _made(self, make: Callable[[Brain, Panel, Live], Iterable[T]]) -> tuple[T, ...]:
+        panel = self._brain.panel
+        return tuple(make(self._brain, panel, self._live)) if panel is not None else ()
 
 
 def connected(brain: Brain) -> Live:
@@ -150,8 +185,7 @@ def _names(row: Row) -> tuple[str, ...]:
     return (row.bridge,) if isinstance(row, Port) else (row.name,)
 
 
-def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
-    views: dict[PortRef, PortView] = {}
+def _ports(brain: Brain, panel: Panel, live: Live) -> Iterator[PortView]:
     ours: dict[str, set[str]] = {}
     refs = {ref: None for ref, _ in panel.ports.all()}
     for host_name, host in brain.hosts.items():
@@ -173,7 +207,7 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
         if home is not None and home.observed is not None:
             port_state = home.observed.ports.get(ref.port)
         sp = described.get(ref)
-        views[ref] = PortView(
+        yield PortView(
             host=ref.host,
             bridge=ref.bridge,
             name=ref.port,
@@ -186,7 +220,6 @@ def _ports(brain: Brain, panel: Panel, live: Live) -> dict[PortRef, PortView]:
             lldp=counts.get(ref),
             refused_probes=refused.get(ref),
         )
-    return views
 
 
 def _wires(brain: Brain, panel: Panel, live: Live) -> Iterator[WireView]:
