@@ -123,23 +123,25 @@ class Panel:
             (ref.host, ref.bridge) == (host, name) for ref in self.ports.fabric
         )
 
-    def fabric(self, ref: PortRef) -> str | None:
-        """Where the policy says that links are looked for at a port; None where they are not."""
+    def fabric(self, ref: PortRef) -> bool:
+        """Whether links are looked for at a port."""
+        return ref in self.ports.fabric or (self._discovers(ref.host, ref.bridge) and not self.wiring.wired(ref))
+
+    def fabric_said(self, ref: PortRef) -> str:
+        """Where the policy says so."""
         path = self.ports.fabric.get(ref)
         if path is not None:
             return f"{self.loaded.where(path)} role: fabric"
-        if not self._discovers(ref.host, ref.bridge) or self.wiring.wired(ref):
-            return None
         return f"{self.loaded.where(('hosts', ref.host, 'bridges', ref.bridge, 'discover'))} discover: true"
 
-    def located(self, ref: PortRef) -> str | None:
-        """Where the policy says that hosts are looked for at a port; None where they are not.
+    def located(self, ref: PortRef) -> bool:
+        """Whether hosts are looked for at a port.
 
         Not at a port to another switch, whose hosts are not its own, nor where others' flows decide what becomes of
         the frames without a wire.
         """
         if ref in self.ports.fabric or self.bridge(ref.host, ref.bridge) == "keep":
-            return None
+            return False
         return self.fabric(ref)
 
     def _discovers(self, host: str, name: str) -> bool:

@@ -159,7 +159,7 @@ class Table:
     def _sought(self, number: int) -> bool:
         """Whether the policy has links looked for at a port."""
         name = self._names.get(number)
-        return name is not None and self.panel.fabric(PortRef(self.host, self.bridge, name)) is not None
+        return name is not None and self.panel.fabric(PortRef(self.host, self.bridge, name))
 
     def count(self) -> int:
         """How many flows of netctl's the switch has."""
@@ -231,7 +231,7 @@ class Table:
                 reason = f"{NOT_THERE}; {reason}"
                 made += [Step("add", reason, None, flow) for flow in flows]
                 continue
-            wanted += here or [Wanted(flow, reason) for flow in flows]
+            wanted += [self._explained(whose, each) for each in here] or [Wanted(flow, reason) for flow in flows]
             found += map(Found, have)
         if self.others:
             found += [
@@ -249,18 +249,24 @@ class Table:
         if name is None:
             return []
         if self._seeks and whose <= MAX_PORT:
-            said = self.panel.fabric(PortRef(self.host, self.bridge, name))
-            if said is not None:
-                return [Wanted(listening(self.bridge, whose), f"links are looked for at port {name}; {said}")] + [
-                    Wanted(flow, f"hosts are looked for at port {name}; {said}")
-                    for flow in self._locating(whose, name)
-                ]
+            ref = PortRef(self.host, self.bridge, name)
+            if self.panel.fabric(ref):
+                return [Wanted(flow, "") for flow in (listening(self.bridge, whose), *self._locating(whose, ref))]
         if name not in self.numbers or self.panel.unpatched(self.host, self.bridge)[0] != "normal":
             return []
         return rest_flow(self.bridge, whose, name, self.panel.at(PortRef(self.host, self.bridge, name)))
 
-    def _locating(self, number: int, name: str) -> Iterable[Flow]:
-        if self.panel.located(PortRef(self.host, self.bridge, name)) is None:
+    def _explained(self, whose: Owner, wanted: Wanted[Flow]) -> Wanted[Flow]:
+        """With the reason, where that was not worth saying before it was known that there is something to do."""
+        if wanted.why:
+            return wanted
+        name = self._names[whose]
+        what = "links" if wanted.item.priority == LISTEN_PRIORITY else "hosts"
+        said = self.panel.fabric_said(PortRef(self.host, self.bridge, name))
+        return Wanted(wanted.item, f"{what} are looked for at port {name}; {said}")
+
+    def _locating(self, number: int, ref: PortRef) -> Iterable[Flow]:
+        if not self.panel.located(ref):
             return ()
         return locating(self.bridge, number, self.panel.unpatched(self.host, self.bridge)[0] == "normal")
 

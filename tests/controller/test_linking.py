@@ -8,6 +8,7 @@ from netctl.controller.commands import ApplyFlows, Log, SendFrames
 from netctl.controller.events import PortSeen, ProbesHeard
 from netctl.controller.happenings import LinkAdded, LinkDeleted
 from netctl.controller.snapshot import ProbeCounts
+from netctl.controller.view import Seen
 from netctl.desired.flow import LLDP, NEAREST_BRIDGE, Flow, Match, Metered, ToController
 from netctl.desired.meter import FIRST
 from netctl.topology.probe import Mint
@@ -197,3 +198,17 @@ def test_another_policy_that_has_the_same_links_looked_for_loses_none(world: Wor
     world.policy(POLICY)
     assert probed(world) == {"a0", "a1", "e"}
     assert not happened(world)
+
+
+def test_who_asks_for_links_does_not_wait_for_ports(world: World) -> None:
+    seen = Seen(world.brain)
+    assert {(link.src_port, link.dst_port) for link in seen.links}
+    assert len(seen.switches) == 2
+    assert "ports" not in vars(seen)
+    assert seen.relinked() is seen
+    eager = world.snapshot()
+    assert seen.ports == eager.ports
+    assert seen.ports is seen.ports
+    world.carrier("a1", False)
+    assert seen.relinked().links == ()
+    assert len(seen.links) == 2

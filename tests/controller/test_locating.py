@@ -141,7 +141,7 @@ def test_where_others_flows_decide_nobody_is_looked_for() -> None:
     from netctl.policy import PortRef
 
     assert world.brain.panel.fabric(PortRef("hv1", "br0", "p1"))
-    assert world.brain.panel.located(PortRef("hv1", "br0", "p1")) is None
+    assert world.brain.panel.located(PortRef("hv1", "br0", "p1")) is False
 
 
 def test_the_log_says_so_much_in_a_second() -> None:
