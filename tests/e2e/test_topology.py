@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -278,7 +279,8 @@ class Said:
 
     def hear(self, box: Box, command: str | list[str], method: str, count: int) -> None:
         """The calls of a method that a new client gets when a command runs: so many, in no order. They are answered, as
-        Ryu waits for that. Genuine Ryu puts each in the text of a Python literal."""
+        Ryu waits for that. Genuine Ryu puts each in the text of a Python literal, and tells of a host before it has
+        noted down its address, or just after."""
         calls: Counter[str] = Counter()
         number = 0
         with closing(Socket(box.connect("127.0.0.1", PORT, 20))) as client:
@@ -289,7 +291,7 @@ class Said:
                     text = text[2:-1]
                 assert text.endswith(f', "id": {number}}}')
                 if f'"method": "{method}"' in text:
-                    calls[text.rpartition(", ")[0]] += 1
+                    calls[re.sub(r'"ipv4": \[.*?\]', '"ipv4": []', text.rpartition(", ")[0])] += 1
                 client.say(json.dumps({"id": number, "jsonrpc": "2.0", "result": ""}))
         self.calls.append(calls)
 
