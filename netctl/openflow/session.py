@@ -115,8 +115,7 @@ class Exchange:
         where the plan asks for something that netctl does not write.
         """
         self._now = now = _Change(plan.steps, self._next(_Change.ids(plan.steps)))
-        punting = [step.after for step in plan.steps if step.after is not None and step.after.table]
-        limits = meter.ensure(observe.limits(punting), XID)
+        limits = meter.ensure(observe.limits(step.after for step in plan.steps), XID)
         if self.bundles is False:
             return chain([limits], self._plain(now)) if limits else self._plain(now)
         self._bundle += 1
