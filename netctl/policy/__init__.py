@@ -1,23 +1,9 @@
 """The policy language: what a policy may say, where it was said, what is wrong with it."""
 
+from netctl.policy.guest import Guest, MacvtapNic, Nic, TapNic, VethNic
+from netctl.policy.link import Link
 from netctl.policy.load import Loaded, load, loads
-from netctl.policy.model import (
-    Bridge,
-    End,
-    Guest,
-    Host,
-    Link,
-    MacvtapNic,
-    Nic,
-    Policy,
-    Port,
-    Queue,
-    TapCopy,
-    TapNic,
-    Uplink,
-    VethNic,
-    Wire,
-)
+from netctl.policy.model import Bridge, End, Host, Policy, Port, Queue, TapCopy, Uplink, Wire
 from netctl.policy.patch import Patch
 from netctl.policy.ports import AmbiguousPort, Path, PortError, PortRef, Ports, UnknownPort, host_side
 from netctl.policy.position import Position, Problem

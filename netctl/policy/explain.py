@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from netctl.policy import model
+from netctl.policy import guest, link, model
 from netctl.policy.document import child
 from netctl.policy.model import Policy
 from netctl.policy.name import shown
@@ -22,11 +22,11 @@ _NOUNS: dict[type[BaseModel], str] = {
     model.Host: "a host",
     model.Bridge: "a bridge",
     model.Port: "a port",
-    model.Guest: "a guest",
-    model.TapNic: "a tap NIC",
-    model.VethNic: "a veth NIC",
-    model.MacvtapNic: "a macvtap NIC",
-    model.BridgePort: "a port of a Linux bridge",
+    guest.Guest: "a guest",
+    guest.TapNic: "a tap NIC",
+    guest.VethNic: "a veth NIC",
+    guest.MacvtapNic: "a macvtap NIC",
+    link.BridgePort: "a port of a Linux bridge",
     model.Uplink: "an uplink",
     model.Queue: "a queue",
     model.Rates: "a rate",

@@ -1,7 +1,7 @@
 """What a policy may say. The text of each field is what docs/policy.md and the JSON Schema say about it.
 
-Values come out in one form however they were written: short forms are long, MACs are lower case, addresses
-are as `ipaddress` prints them, a wire has its name. What fits together is a matter of `rules`.
+Values come out in one form however they were written: short forms are long, a wire has its name. What fits together
+is a matter of `rules`.
 """
 
 from __future__ import annotations
@@ -10,107 +10,42 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    PlainValidator,
     StrictBool,
     StrictInt,
-    StrictStr,
     ValidatorFunctionWrapHandler,
-    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
 
 from netctl.policy import name as names
 from netctl.policy.brief import Brief
+from netctl.policy.guest import Guest
+from netctl.policy.link import Link
 from netctl.policy.rate import Amount, Rate
-
-DeviceName = Annotated[
-    StrictStr,
-    AfterValidator(names.device_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.IFNAMSIZ, "pattern": "^[^/:%\\s]+$"}),
-]
-PlainName = Annotated[
-    StrictStr,
-    AfterValidator(names.plain_name),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"}),
-]
-WireName = Annotated[
-    StrictStr,
-    AfterValidator(names.wire_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-.0-~]+$"}),
-]
-AnyMac = Annotated[
-    StrictStr,
-    AfterValidator(names.any_mac),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"}),
-]
-Mac = Annotated[
-    StrictStr,
-    AfterValidator(names.mac),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$"}),
-]
-InterfaceAddress = Annotated[
-    StrictStr,
-    AfterValidator(names.interface),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9.]+$", "examples": ["10.120.1.11/24"]}),
-]
-Address = Annotated[
-    StrictStr,
-    AfterValidator(names.address),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+$", "examples": ["192.168.1.254"]}),
-]
-Network = Annotated[
-    StrictStr,
-    AfterValidator(names.network),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9.]+)?$", "examples": ["10.0.0.0/8"]}),
-]
-Ovsdb = Annotated[
-    StrictStr,
-    AfterValidator(names.ovsdb),
-    WithJsonSchema({"type": "string", "pattern": "^(unix:/.+|(tcp|ssl):.+:[0-9]+)$"}),
-]
-SysctlName = Annotated[
-    StrictStr, AfterValidator(names.sysctl), WithJsonSchema({"type": "string", "pattern": "^net[./].+$"})
-]
-SysctlValue = Annotated[int | str, PlainValidator(names.sysctl_value), WithJsonSchema({"type": ["integer", "string"]})]
-User = Annotated[int | str, PlainValidator(names.user), WithJsonSchema({"type": ["integer", "string"]})]
-GroupMask = Annotated[
-    int,
-    PlainValidator(names.group_mask),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 0xFFFF},
-                {"enum": list(names.GROUPS)},
-                {"type": "array", "items": {"enum": list(names.GROUPS)}},
-            ]
-        }
-    ),
-]
-Mtu = Annotated[StrictInt, Field(ge=68, le=65535)]
-VlanId = Annotated[StrictInt, Field(ge=1, le=4094)]
-PortSpec = Annotated[StrictStr, Field(min_length=1)]
-MacvtapMode = Literal["vepa", "bridge", "private", "passthru", "source"]
-
-
-class Part(BaseModel):
-    """What every section of the language shares: nothing unknown in it, nothing changed after it was read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    short: ClassVar[dict[str, Any] | None] = None
-    """The JSON Schema of the short form, where there is one."""
+from netctl.policy.value import (
+    Address,
+    AnyMac,
+    DeviceName,
+    InterfaceAddress,
+    Mac,
+    Network,
+    Ovsdb,
+    Part,
+    PlainName,
+    PortSpec,
+    SysctlName,
+    SysctlValue,
+    VlanId,
+    WireName,
+)
 
 
 class Port(Part):
     """A port of a bridge that is no guest's. Short form: just its name."""
 
-    short = {"type": "string", "description": "The name of the port."}
+    short: ClassVar = {"type": "string", "description": "The name of the port."}
 
     name: DeviceName = Field(description="The network device that becomes the port.")
     role: Literal["fabric"] | None = Field(
@@ -151,194 +86,6 @@ class Bridge(Part):
     )
 
 
-class BaseNic(Part):
-    name: DeviceName | None = Field(
-        None, description="The name of the host side; GUEST-NIC when left out. At most 15 characters."
-    )
-    mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
-    bridge: DeviceName | None = Field(None, description="The bridge that the host side becomes a port of.")
-    mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
-    addresses: tuple[InterfaceAddress, ...] = Field(
-        (), description="The guest's addresses, each with its prefix length."
-    )
-
-
-class TapNic(BaseNic):
-    """A tap, for a virtual machine to open. Its MAC is the guest's with 0xFE as the first octet."""
-
-    device: Literal["tap"] = Field(description="`tap`.")
-
-
-class VethNic(BaseNic):
-    """A veth pair whose other end is moved into the guest's namespace, under the NIC's name."""
-
-    device: Literal["veth"] = Field(description="`veth`.")
-
-
-class MacvtapNic(BaseNic):
-    """A macvtap on a device of the host, for a virtual machine to open."""
-
-    device: Literal["macvtap"] = Field(description="`macvtap`.")
-    lower: DeviceName = Field(description="The device that the macvtap sits on.")
-    mode: MacvtapMode = Field("vepa", description="How macvtaps on one device reach each other.")
-
-
-Nic = Annotated[TapNic | VethNic | MacvtapNic, Field(discriminator="device")]
-
-
-class Guest(Part):
-    """A virtual machine, or a namespace that plays one."""
-
-    namespace: StrictBool = Field(False, description="Whether the guest is a network namespace, made by the agent.")
-    nics: dict[DeviceName, Nic] = Field({}, description="Its network interfaces, by the name that the guest sees.")
-
-
-class BridgePort(Part):
-    """How a device behaves as a port of the Linux bridge that is its `master`."""
-
-    group_fwd_mask: GroupMask | None = Field(
-        None, description="Reserved multicast that this port forwards: a number, a name or a list of names."
-    )
-    hairpin: StrictBool = Field(False, description="Whether a frame may leave by the port that it came in by.")
-    isolated: StrictBool = Field(False, description="Whether the port reaches only ports that are not isolated.")
-    pvid: VlanId | None = Field(None, description="The VLAN of untagged frames, in and out.")
-    vlans: tuple[VlanId, ...] = Field((), description="The VLANs that pass tagged.")
-
-
-class BaseLink(Part):
-    mtu: Mtu | None = Field(None, description="Bytes, 68 to 65535; the kernel's when left out.")
-    mac: Mac | None = Field(None, description="Its MAC; the kernel's when left out.")
-    up: StrictBool = Field(True, description="Whether it is administratively up.")
-    promisc: StrictBool = Field(False, description="Whether it takes frames for every address.")
-    allmulticast: StrictBool = Field(False, description="Whether it takes every multicast frame.")
-    txqueuelen: Annotated[StrictInt, Field(ge=0, le=2**32 - 1)] | None = Field(
-        None, description="Frames in its send queue; the kernel's when left out."
-    )
-    offloads: dict[str, StrictBool] = Field(
-        {},
-        description="Offloads to turn on or off, by ethtool's name, e.g. `{tx-checksum-ip-generic: false}`.",
-    )
-    netns: PlainName | None = Field(None, description="The network namespace it is moved into.")
-    master: DeviceName | None = Field(None, description="The Linux bridge or bond it is a port of.")
-    port: BridgePort | None = Field(None, description="How it behaves as a port of its Linux bridge.")
-    addresses: tuple[InterfaceAddress, ...] = Field((), description="Its addresses, each with its prefix length.")
-
-
-class VethLink(BaseLink):
-    """One end of a veth pair. The other end may have an entry of its own, which names this one."""
-
-    kind: Literal["veth"] = Field(description="`veth`.")
-    peer: DeviceName = Field(description="The name of the other end.")
-
-
-class BridgeLink(BaseLink):
-    """A Linux bridge. Devices join it by their `master`."""
-
-    kind: Literal["bridge"] = Field(description="`bridge`.")
-    group_fwd_mask: GroupMask | None = Field(
-        None,
-        description="Reserved multicast (IEEE 802.1D, 01-80-C2-00-00-0X) that the bridge forwards: "
-        "a number, a name or a list of names.",
-    )
-    stp: StrictBool = Field(False, description="Whether it speaks the spanning tree protocol.")
-    forward_delay: Annotated[StrictInt, Field(ge=0, le=30)] | None = Field(
-        None, description="Seconds before a new port forwards; the kernel's when left out."
-    )
-    ageing: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = Field(
-        None, description="Seconds before a learned address is forgotten; the kernel's when left out."
-    )
-    vlan_filtering: StrictBool = Field(False, description="Whether it looks at VLAN tags.")
-
-
-class VlanLink(BaseLink):
-    """A VLAN of a device."""
-
-    kind: Literal["vlan"] = Field(description="`vlan`.")
-    link: DeviceName = Field(description="The device that carries the VLAN.")
-    id: VlanId = Field(description="The VLAN, 1 to 4094.")
-    protocol: Literal["802.1Q", "802.1ad"] = Field("802.1Q", description="The kind of tag.")
-
-
-class BondLink(BaseLink):
-    """Several devices as one (bonding.rst of the Linux kernel)."""
-
-    kind: Literal["bond"] = Field(description="`bond`.")
-    mode: Literal[
-        "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"
-    ] = Field(description="How the ports share the work.")
-    ports: tuple[DeviceName, ...] = Field((), description="The devices it is made of.")
-    miimon: Annotated[StrictInt, Field(ge=0, le=60_000)] = Field(
-        100, description="Milliseconds between looks at the ports' carrier; 0 never looks."
-    )
-    hash_policy: Literal["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"] | None = Field(
-        None,
-        description="What decides a frame's port, where the mode hashes; the kernel's when left out.",
-    )
-    lacp_rate: Literal["slow", "fast"] | None = Field(None, description="How often LACP speaks, for mode 802.3ad.")
-    primary: DeviceName | None = Field(None, description="The port to prefer, where only one is active.")
-
-
-class VxlanLink(BaseLink):
-    """Ethernet over UDP (RFC 7348)."""
-
-    kind: Literal["vxlan"] = Field(description="`vxlan`.")
-    id: Annotated[StrictInt, Field(ge=0, le=0xFFFFFF)] = Field(description="The network identifier, 0 to 16777215.")
-    link: DeviceName | None = Field(None, description="The device that carries it; routing decides when left out.")
-    local: Address | None = Field(None, description="The address it sends from.")
-    remote: Address | None = Field(
-        None, description="Where frames for unknown addresses go: a host or a multicast group."
-    )
-    dstport: Annotated[StrictInt, Field(ge=1, le=65535)] = Field(4789, description="The UDP port.")
-    learning: StrictBool = Field(True, description="Whether it learns which host has which address.")
-    ttl: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(
-        None, description="Of the outer packets; the kernel's when left out."
-    )
-
-
-class MacvlanLink(BaseLink):
-    """A second MAC on a device."""
-
-    kind: Literal["macvlan"] = Field(description="`macvlan`.")
-    lower: DeviceName = Field(description="The device that it sits on.")
-    mode: MacvtapMode = Field("vepa", description="How macvlans on one device reach each other.")
-
-
-class MacvtapLink(BaseLink):
-    """A second MAC on a device, for a program to open."""
-
-    kind: Literal["macvtap"] = Field(description="`macvtap`.")
-    lower: DeviceName = Field(description="The device that it sits on.")
-    mode: MacvtapMode = Field("vepa", description="How macvtaps on one device reach each other.")
-
-
-class DummyLink(BaseLink):
-    """A device that leads nowhere."""
-
-    kind: Literal["dummy"] = Field(description="`dummy`.")
-
-
-class TapLink(BaseLink):
-    """A tap that is no guest's. Persistent, without packet information."""
-
-    kind: Literal["tap"] = Field(description="`tap`.")
-    owner: User | None = Field(None, description="The user, by name or number, who may open it; root when left out.")
-    group: User | None = Field(None, description="The group, by name or number, that may open it.")
-    multi_queue: StrictBool = Field(False, description="Whether it may be opened several times, a queue each.")
-    vnet_hdr: StrictBool = Field(False, description="Whether frames carry a virtio header.")
-
-
-class IfbLink(BaseLink):
-    """Where traffic that comes in is sent through a queue."""
-
-    kind: Literal["ifb"] = Field(description="`ifb`.")
-
-
-Link = Annotated[
-    VethLink | BridgeLink | VlanLink | BondLink | VxlanLink | MacvlanLink | MacvtapLink | DummyLink | TapLink | IfbLink,
-    Field(discriminator="kind"),
-]
-
-
 class Uplink(Part):
     """A NIC of the host with a default route of its own; its table, rule and kernel settings follow."""
 
@@ -363,7 +110,7 @@ class Queue(Part):
 class Rates(Part):
     """A rate for each direction. Short form: one rate, for both."""
 
-    short = {"$ref": "#/$defs/Rate"}
+    short: ClassVar = {"$ref": "#/$defs/Rate"}
 
     a_to_b: Rate | None = Field(None, description="From the first end to the second.")
     b_to_a: Rate | None = Field(None, description="From the second end to the first.")
@@ -404,7 +151,7 @@ class Class(Part):
 class End(Part):
     """One end of a wire: a port, or one VLAN of it. Short form: just the port."""
 
-    short = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
+    short: ClassVar = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
 
     port: PortSpec = Field(description="`[host/[bridge/]]port`, as little as is unique.")
     vlan: VlanId | None = Field(
@@ -422,7 +169,7 @@ class End(Part):
 class Wire(Part):
     """A cable: what enters at one end leaves at the other, nothing else does. Short form: its two ends."""
 
-    short = {
+    short: ClassVar = {
         "type": "array",
         "items": {"$ref": "#/$defs/End"},
         "minItems": 2,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from netctl.policy.model import MacvtapNic, Policy, TapNic, VethNic
+from netctl.policy.guest import MacvtapNic, TapNic, VethNic
+from netctl.policy.model import Policy
 from netctl.policy.name import device_name, shown, suggest
 
 Path = tuple[str | int, ...]

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic.fields import FieldInfo
 
-from netctl.policy import model
-from netctl.policy.model import Part
+from netctl.policy import guest, link, model, value
 from netctl.policy.name import GROUPS
 from netctl.policy.rate import Amount, Rate
 from netctl.policy.refuse import NOT_YET
+from netctl.policy.value import Part
 
 EXAMPLE = """\
 version: 1
@@ -119,11 +119,11 @@ SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("Hosts", model.Host),
     ("Bridges", model.Bridge),
     ("Ports of a bridge", model.Port),
-    ("Guests", model.Guest),
-    ("NICs", model.BaseNic),
-    ("NIC: tap", model.TapNic),
-    ("NIC: veth", model.VethNic),
-    ("NIC: macvtap", model.MacvtapNic),
+    ("Guests", guest.Guest),
+    ("NICs", guest.BaseNic),
+    ("NIC: tap", guest.TapNic),
+    ("NIC: veth", guest.VethNic),
+    ("NIC: macvtap", guest.MacvtapNic),
     ("Wires", model.Wire),
     ("Ends of a wire", model.End),
     ("Rates of a wire", model.Rates),
@@ -132,38 +132,38 @@ SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("Queues", model.Queue),
     ("Taps", model.TapCopy),
     ("Uplinks", model.Uplink),
-    ("Links", model.BaseLink),
-    ("Ports of a Linux bridge", model.BridgePort),
-    ("Link: veth", model.VethLink),
-    ("Link: bridge", model.BridgeLink),
-    ("Link: vlan", model.VlanLink),
-    ("Link: bond", model.BondLink),
-    ("Link: vxlan", model.VxlanLink),
-    ("Link: macvlan", model.MacvlanLink),
-    ("Link: macvtap", model.MacvtapLink),
-    ("Link: dummy", model.DummyLink),
-    ("Link: tap", model.TapLink),
-    ("Link: ifb", model.IfbLink),
+    ("Links", link.BaseLink),
+    ("Ports of a Linux bridge", link.BridgePort),
+    ("Link: veth", link.VethLink),
+    ("Link: bridge", link.BridgeLink),
+    ("Link: vlan", link.VlanLink),
+    ("Link: bond", link.BondLink),
+    ("Link: vxlan", link.VxlanLink),
+    ("Link: macvlan", link.MacvlanLink),
+    ("Link: macvtap", link.MacvtapLink),
+    ("Link: dummy", link.DummyLink),
+    ("Link: tap", link.TapLink),
+    ("Link: ifb", link.IfbLink),
 )
 
 _GROUP_NAMES = ", ".join(f"`{each}`" for each in GROUPS)
 _NAMED: tuple[tuple[Any, str], ...] = (
-    (model.DeviceName, "device name"),
-    (model.PlainName, "name"),
-    (model.WireName, "name"),
-    (model.Mac, "unicast MAC"),
-    (model.AnyMac, "MAC"),
-    (model.InterfaceAddress, "address/prefix length"),
-    (model.Address, "IP address"),
-    (model.Network, "IP address or network"),
-    (model.Ovsdb, "`unix:`, `tcp:` or `ssl:`"),
-    (model.SysctlName, "kernel setting"),
-    (model.SysctlValue, "number or text"),
-    (model.User, "name or number"),
-    (model.GroupMask, f"number, or of {_GROUP_NAMES}"),
-    (model.PortSpec, "port"),
-    (model.Nic, "[NIC](#nics)"),
-    (model.Link, "[link](#links)"),
+    (value.DeviceName, "device name"),
+    (value.PlainName, "name"),
+    (value.WireName, "name"),
+    (value.Mac, "unicast MAC"),
+    (value.AnyMac, "MAC"),
+    (value.InterfaceAddress, "address/prefix length"),
+    (value.Address, "IP address"),
+    (value.Network, "IP address or network"),
+    (value.Ovsdb, "`unix:`, `tcp:` or `ssl:`"),
+    (value.SysctlName, "kernel setting"),
+    (value.SysctlValue, "number or text"),
+    (value.User, "name or number"),
+    (value.GroupMask, f"number, or of {_GROUP_NAMES}"),
+    (value.PortSpec, "port"),
+    (guest.Nic, "[NIC](#nics)"),
+    (link.Link, "[link](#links)"),
     (Rate, "rate"),
     (Amount, "amount"),
     (str, "name"),
@@ -182,9 +182,9 @@ def _lines() -> Iterator[str]:
     for heading, part in SECTIONS:
         yield f"\n### {heading}\n"
         yield _about(part)
-        shared = set(model.BaseNic.model_fields if issubclass(part, model.BaseNic) else ())
-        shared |= set(model.BaseLink.model_fields if issubclass(part, model.BaseLink) else ())
-        base = part in (model.BaseNic, model.BaseLink)
+        shared = set(guest.BaseNic.model_fields if issubclass(part, guest.BaseNic) else ())
+        shared |= set(link.BaseLink.model_fields if issubclass(part, link.BaseLink) else ())
+        base = part in (guest.BaseNic, link.BaseLink)
         hints = get_type_hints(part, include_extras=True)
         yield "\n| key | what | default | values |\n|---|---|---|---|"
         for name, field in part.model_fields.items():
@@ -193,9 +193,9 @@ def _lines() -> Iterator[str]:
 
 
 def _about(part: type[Part]) -> str:
-    if part is model.BaseNic:
+    if part is guest.BaseNic:
         return "What every NIC has, whatever its `device`."
-    if part is model.BaseLink:
+    if part is link.BaseLink:
         return "What every link has, whatever its `kind`. A link is a plain network device, made by the agent."
     about = " ".join((part.__doc__ or "").split())
     return about + _mark(part, None)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from netctl.policy.brief import Brief
 from netctl.policy.finding import Finding
-from netctl.policy.model import Host, MacvtapNic, Part, Policy, TapCopy, Wire
+from netctl.policy.guest import MacvtapNic
+from netctl.policy.model import Host, Policy, TapCopy, Wire
 from netctl.policy.ports import Path, PortRef
+from netctl.policy.value import Part
 
 Places = Iterator[tuple[Path, str]]
 """Where something is said, and what else to say about it."""

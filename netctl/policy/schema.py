@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from netctl.policy.model import Part, Policy
+from netctl.policy.model import Policy
+from netctl.policy.value import Part
 
 _NULL = {"type": "null"}
 FILE = Path(__file__).with_name("schema.json")

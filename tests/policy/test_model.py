@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from netctl.policy import Policy, loads
-from netctl.policy.model import BridgeLink, Wire
+from netctl.policy.link import BridgeLink
+from netctl.policy.model import Wire
 from netctl.policy.rate import Amount, Rate
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import Host, VethLink
+from netctl.policy.link import VethLink
+from netctl.policy.model import Host
 from netctl.policy.name import device_name, shown
 from netctl.policy.ports import Path, host_side
 from netctl.policy.stage import Stage

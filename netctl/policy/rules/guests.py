@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import Guest, Host, MacvtapNic, TapNic, VethNic
+from netctl.policy.guest import Guest, MacvtapNic, TapNic, VethNic
+from netctl.policy.model import Host
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, host_side
 from netctl.policy.rules.devices import too_long

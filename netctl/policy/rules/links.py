@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from netctl.policy.finding import Finding
-from netctl.policy.model import (
+from netctl.policy.link import (
     BaseLink,
     BondLink,
     BridgeLink,
-    Host,
     Link,
     MacvlanLink,
     MacvtapLink,
@@ -18,6 +17,7 @@ from netctl.policy.model import (
     VlanLink,
     VxlanLink,
 )
+from netctl.policy.model import Host
 from netctl.policy.ports import Path
 from netctl.policy.rules.guests import addresses
 from netctl.policy.stage import Stage

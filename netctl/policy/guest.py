@@ -1,0 +1,51 @@
+"""What a policy says of guests: virtual machines, namespaces, and their NICs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool
+
+from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part
+
+
+class BaseNic(Part):
+    name: DeviceName | None = Field(
+        None, description="The name of the host side; GUEST-NIC when left out. At most 15 characters."
+    )
+    mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
+    bridge: DeviceName | None = Field(None, description="The bridge that the host side becomes a port of.")
+    mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
+    addresses: tuple[InterfaceAddress, ...] = Field(
+        (), description="The guest's addresses, each with its prefix length."
+    )
+
+
+class TapNic(BaseNic):
+    """A tap, for a virtual machine to open. Its MAC is the guest's with 0xFE as the first octet."""
+
+    device: Literal["tap"] = Field(description="`tap`.")
+
+
+class VethNic(BaseNic):
+    """A veth pair whose other end is moved into the guest's namespace, under the NIC's name."""
+
+    device: Literal["veth"] = Field(description="`veth`.")
+
+
+class MacvtapNic(BaseNic):
+    """A macvtap on a device of the host, for a virtual machine to open."""
+
+    device: Literal["macvtap"] = Field(description="`macvtap`.")
+    lower: DeviceName = Field(description="The device that the macvtap sits on.")
+    mode: MacvtapMode = Field("vepa", description="How macvtaps on one device reach each other.")
+
+
+Nic = Annotated[TapNic | VethNic | MacvtapNic, Field(discriminator="device")]
+
+
+class Guest(Part):
+    """A virtual machine, or a namespace that plays one."""
+
+    namespace: StrictBool = Field(False, description="Whether the guest is a network namespace, made by the agent.")
+    nics: dict[DeviceName, Nic] = Field({}, description="Its network interfaces, by the name that the guest sees.")
