@@ -11,7 +11,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,15 +25,11 @@ from netctl.controller import view
 from netctl.controller.brain import Brain
 from netctl.controller.commands import (
     Answer,
-    ApplyFlows,
     ApplyRows,
     Command,
     Log,
-    ReadFlows,
     SavePatch,
     SendFrames,
-    SetPorts,
-    SweepMeters,
     Unwatch,
     Wake,
     Watch,
@@ -41,20 +37,14 @@ from netctl.controller.commands import (
 from netctl.controller.crowd import Crowd
 from netctl.controller.events import (
     Event,
-    FlowsChanged,
-    FlowsRead,
-    FlowsUnread,
-    FramesSent,
     Heard,
     HostLost,
     HostSeen,
-    MetersSwept,
     PatchAsked,
     PatchSaved,
     PolicyRead,
     PortGone,
     PortSeen,
-    PortsSet,
     ProbesHeard,
     RowsApplied,
     SwitchDown,
@@ -66,7 +56,8 @@ from netctl.controller.snapshot import Snapshot
 from netctl.controller.telling import Telling
 from netctl.desired.flow import COOKIE
 from netctl.desired.row import Row
-from netctl.openflow import engine, frame, meter, packet_out, port, session
+from netctl.openflow import engine, frame, port
+from netctl.openflow.connection import Connection, SwitchCommand
 from netctl.openflow.frame import DecodeError
 from netctl.openflow.packet_in import packet_in
 from netctl.ovsdb.database import Database
@@ -95,76 +86,10 @@ COLLECT = (100_000, 20, 100)
 numbers make it take three quarters of the time."""
 PATCH_SECONDS = 10.0
 """How long somebody who changes wires waits for the switches."""
-ANSWER_SECONDS = 10.0
-"""How long a switch has to answer."""
 MOST_PROBES = 16384
 """How many frames that look like probes may wait to be looked at: a switch sends a part of that in a second."""
 DATABASE_SECONDS = 10.0
 """How long Open vSwitch has to act on a transaction."""
-
-
-class Session:
-    """One connection of a switch, and what netctl asked of it."""
-
-    def __init__(self, switch: engine.Switch, dpid: int) -> None:
-        self.switch = switch
-        self.dpid = dpid
-        self.exchange = session.Exchange("")
-        self.mods = port.Mods()
-        self.sweep = meter.Sweep()
-        self.deadline: float | None = None
-        self.reading: ReadFlows | None = None
-
-    def read(self, command: ReadFlows) -> None:
-        self.reading = command
-        self._send([self.exchange.read(command.cookies, command.mask)], command.bridge)
-
-    def change(self, command: ApplyFlows) -> None:
-        self.reading = None
-        self._send(self.exchange.change(command.plan), command.bridge)
-
-    def _send(self, chunks: Iterable[bytes], bridge: str) -> None:
-        """Piece by piece: while the next is packed, what was sent leaves and the switch works on it."""
-        self.exchange.bridge = bridge
-        for chunk in chunks:
-            self.deadline = time.monotonic() + ANSWER_SECONDS
-            self.switch.send(chunk)
-            engine.hub.sleep(0)
-
-    def failed(self, why: str) -> Event:
-        self.deadline = None
-        return FlowsUnread(self.dpid, why) if self.reading else FlowsChanged(self.dpid, 0, (why,))
-
-    def feed(self, message: bytes) -> list[Event]:
-        events: list[Event] = []
-        asked = packet_out.asked(message)
-        if asked:
-            return [FramesSent(self.dpid, asked)]
-        modified = self.mods.feed(message)
-        if modified is not None:
-            events.append(PortsSet(self.dpid, modified.changes, modified.refused))
-        data, swept = self.sweep.feed(message)
-        if data:
-            self.switch.send(data)
-        if swept:
-            events.append(MetersSwept(self.dpid))
-        for result in self.exchange.feed(message):
-            if isinstance(result, session.Send):
-                self._send(result.chunks, self.exchange.bridge)
-                continue
-            if isinstance(result, session.Failed):
-                events.append(self.failed(result.why))
-                continue
-            self.deadline = None
-            if isinstance(result, session.FlowsRead):
-                assert self.reading is not None
-                events.append(FlowsRead(self.dpid, result.found, self.reading.cookies, self.reading.mask))
-            else:
-                errors = tuple(
-                    f"{refusal.step.why}: {refusal.text}" if refusal.step else refusal.text for refusal in result.errors
-                )
-                events.append(FlowsChanged(self.dpid, result.count, errors))
-        return events
 
 
 class Watcher:
@@ -243,7 +168,7 @@ class Netctl(engine.App):
         """Heard, and not passed on yet."""
         self.revision = 0
         """The brain's when it was last seen; it does not count links."""
-        self.sessions: dict[int, Session] = {}
+        self.connections: dict[int, Connection] = {}
         self.watchers: dict[str, Watcher] = {}
         self.asks = itertools.count()
         self.waiting: dict[int, Waiting] = {}
@@ -353,24 +278,24 @@ class Netctl(engine.App):
         switch: engine.Switch = event.datapath
         if switch.id is None:
             return
-        current = self.sessions.get(switch.id)
+        current = self.connections.get(switch.id)
         if event.state == engine.MAIN:
-            self.sessions[switch.id] = Session(switch, switch.id)
+            self.connections[switch.id] = Connection(switch, switch.id)
             self.queue.put(SwitchUp(switch.id, engine.ports(switch)))
         elif current is not None and current.switch is switch:
-            del self.sessions[switch.id]
+            del self.connections[switch.id]
             self.queue.put(SwitchDown(switch.id))
 
     @engine.set_ev_cls(engine.EventReply, engine.MAIN)
     def on_reply(self, event: Any) -> None:
-        current = self._session(event.msg.datapath)
+        current = self._connection(event.msg.datapath)
         if current is not None:
             for each in current.feed(event.msg.buf):
                 self.queue.put(each)
 
     @engine.set_ev_cls(engine.EventPortStatus, engine.MAIN)
     def on_port(self, event: Any) -> None:
-        current = self._session(event.msg.datapath)
+        current = self._connection(event.msg.datapath)
         if current is None:
             return
         try:
@@ -382,7 +307,7 @@ class Netctl(engine.App):
         self.queue.put(PortGone(current.dpid, status.port.number) if gone else PortSeen(current.dpid, status.port))
 
     def on_packet_in(self, switch: engine.Switch, message: bytes) -> None:
-        current = self._session(switch)
+        current = self._connection(switch)
         if current is None:
             return
         try:
@@ -402,8 +327,8 @@ class Netctl(engine.App):
             cookie = packet.cookie if at_a_wire else 0
             self.queue.put(Heard(current.dpid, packet.in_port, cookie, packet.data, time.time(), lost))
 
-    def _session(self, switch: engine.Switch) -> Session | None:
-        current = self.sessions.get(switch.id) if switch.id is not None else None
+    def _connection(self, switch: engine.Switch) -> Connection | None:
+        current = self.connections.get(switch.id) if switch.id is not None else None
         return current if current is not None and current.switch is switch else None
 
     def _watch_policy(self) -> None:
@@ -418,9 +343,10 @@ class Netctl(engine.App):
     def _tick(self) -> None:
         while True:
             now = time.monotonic()
-            for current in list(self.sessions.values()):
-                if current.deadline is not None and now > current.deadline:
-                    self.queue.put(current.failed(f"no answer within {ANSWER_SECONDS:.0f} s"))
+            for current in list(self.connections.values()):
+                late = current.late(now)
+                if late is not None:
+                    self.queue.put(late)
             self.queue.put(Tick(now))
             engine.hub.sleep(1)
 
@@ -516,17 +442,7 @@ class Netctl(engine.App):
         number: int = conf.ofp_ssl_listen_port if conf.ctl_cert else conf.ofp_tcp_listen_port
         return number
 
-    def _ask(self, command: ReadFlows | ApplyFlows | SweepMeters | SetPorts | SendFrames) -> None:
-        current = self.sessions.get(command.dpid)
-        if current is None:
-            return
-        if isinstance(command, ReadFlows):
-            current.read(command)
-        elif isinstance(command, SweepMeters):
-            current.switch.send(current.sweep.start())
-        elif isinstance(command, SendFrames):
-            current.switch.send(packet_out.packet_outs(command.frames, command.ask))
-        elif isinstance(command, SetPorts):
-            current.switch.send(current.mods.send(command.changes))
-        else:
-            current.change(command)
+    def _ask(self, command: SwitchCommand) -> None:
+        current = self.connections.get(command.dpid)
+        if current is not None:
+            current.ask(command)
