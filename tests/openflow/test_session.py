@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netctl.desired.flow import COOKIE, Flow, Match, Output
+from netctl.desired import observe
+from netctl.desired.flow import COOKIE, Flow, Match, Metered, Output
 from netctl.openflow import bundle, frame
 from netctl.openflow.bundle import Control
+from netctl.openflow.refill import pack
 from netctl.openflow.session import Changed, Exchange, Failed, FlowsRead, Result, Send
 from netctl.plan import Plan, Step
 from tests.openflow.captured import CAPTURED
@@ -32,7 +35,10 @@ def refuse(message: bytes, kind: int, code: int) -> bytes:
 
 @dataclass
 class FakeSwitch:
-    """Keeps the flow mods that took effect, in their order, as (command, priority, in_port)."""
+    """Keeps the flow mods that took effect, in their order, as (command, in_port).
+
+    As Open vSwitch does, it refuses a flow that goes through a meter it was not told of, and a meter that is there.
+    """
 
     bundles: bool = True
     bad_ports: frozenset[int] = frozenset()
@@ -41,6 +47,7 @@ class FakeSwitch:
     done: list[tuple[int, int]] = field(default_factory=list)
     collected: list[bytes] = field(default_factory=list)
     barriers: int = 0
+    meters: set[int] = field(default_factory=set)
 
     def hear(self, data: bytes) -> Iterable[bytes]:
         for message in frame.split(bytearray(data)):
@@ -53,6 +60,11 @@ class FakeSwitch:
             yield frame.message(frame.BARRIER_REPLY, head.xid)
         elif head.kind == frame.FLOW_MOD:
             yield from self._flow_mod(message, self.done)
+        elif head.kind == frame.METER_MOD:
+            command, _, number = struct.unpack_from("!HHI", message, 8)
+            if (command == 0) == (number in self.meters):
+                yield refuse(message, *(METER_EXISTS if command == 0 else UNKNOWN_METER))
+            self.meters.add(number)
         elif head.kind == frame.EXPERIMENTER and not self.bundles:
             yield refuse(message, 1, 3)
         elif head.kind == frame.EXPERIMENTER:
@@ -82,8 +94,23 @@ class FakeSwitch:
         command, in_port = message[25], int.from_bytes(message[56:60], "big")
         if in_port in self.bad_ports:
             yield refuse(message, 4, 7)
+        elif not self.meters.issuperset(used_meters(message)):
+            yield refuse(message, *UNKNOWN_METER)
         else:
             done.append((command, in_port))
+
+
+METER_EXISTS, UNKNOWN_METER = (12, 1), (12, 2)
+
+
+def used_meters(flow_mod: bytes) -> Iterator[int]:
+    """What the instructions name that follow the match (OpenFlow 1.3.5, 7.3.4.1 and 7.2.4)."""
+    at = 48 + (int.from_bytes(flow_mod[50:52], "big") + 7) // 8 * 8
+    while at < len(flow_mod):
+        kind, length, number = struct.unpack_from("!HHI", flow_mod, at)
+        if kind == 6:
+            yield number
+        at += length
 
 
 def run(exchange: Exchange, switch: FakeSwitch, chunks: Iterable[bytes]) -> Result:
@@ -105,6 +132,41 @@ def test_a_change_is_one_bundle() -> None:
     assert run(exchange, switch, exchange.change(add(A, B))) == Changed((), 2, True)
     assert switch.done == [(0, 1), (0, 2)]
     assert not exchange.busy
+
+
+METERED = {
+    "a wire that is observed": observe.observing(A),
+    "a port where links are looked for": (observe.listening("br0", 1),),
+    "a port where hosts are looked for": tuple(observe.locating("br0", 1, learns=False)),
+    "a port where hosts are looked for, that learns": tuple(observe.locating("br0", 1, learns=True)),
+}
+
+
+@pytest.mark.parametrize("bundles", [True, False])
+@pytest.mark.parametrize("flows", METERED.values(), ids=METERED)
+def test_the_meters_of_flows_are_made_before_them(flows: tuple[Flow, ...], bundles: bool) -> None:
+    """Of a switch that is heard for the first time, of one that is known, and of one that has the meters already."""
+    (number,) = {each.meter for flow in flows for each in flow.actions if isinstance(each, Metered)}
+    exchange = Exchange("br0")
+    for switch in (first := FakeSwitch(bundles), FakeSwitch(bundles), first):
+        assert run(exchange, switch, exchange.change(add(*flows))) == Changed((), len(flows), bundles)
+        assert number in switch.meters
+
+
+@pytest.mark.parametrize("verb", ["change", "replace"])
+def test_a_flow_that_comes_to_go_through_a_meter_finds_it_there(verb: Literal["change", "replace"]) -> None:
+    listening = observe.listening("br0", 1)
+    switch, exchange = FakeSwitch(), Exchange("br0")
+    result = run(exchange, switch, exchange.change(Plan((Step(verb, "", listening._replace(actions=()), listening),))))
+    assert isinstance(result, Changed)
+    assert result.ok
+
+
+@pytest.mark.parametrize("flows", METERED.values(), ids=METERED)
+def test_the_meters_of_flows_that_are_packed_beforehand_come_first(flows: tuple[Flow, ...]) -> None:
+    switch = FakeSwitch()
+    assert list(switch.hear(pack(add(*flows)).data)) == []
+    assert len(switch.collected) == len(flows)
 
 
 def test_a_refused_step_is_named_and_nothing_happens() -> None:
