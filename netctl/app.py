@@ -255,6 +255,11 @@ class Netctl(engine.App):
         panel = self.brain.panel
         return panel.wiring.wires if panel is not None else {}
 
+    def has(self, wire: Wire) -> bool:
+        """Whether a wire is in force that does the same as this one."""
+        panel = self.brain.panel
+        return panel is not None and panel.wiring.has(wire)
+
     def change(self, change: Change) -> Outcome:
         """Have the brain change wires, and wait for what becomes of it."""
         ask = next(self.asks)

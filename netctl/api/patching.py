@@ -11,7 +11,7 @@ from netctl.api.body import LISTED
 from netctl.api.problem import ProblemError, unknown
 from netctl.api.route import Call, Reply
 from netctl.controller.patching import Change, Outcome
-from netctl.controller.scenes import difference, same
+from netctl.controller.scenes import difference
 from netctl.policy import End, Wire
 from netctl.policy.name import plain_name
 
@@ -90,7 +90,7 @@ def _carry_out(call: Call, change: Change, new: bool = False) -> Reply:
 def _refuse_to_replace(call: Call, change: Change) -> None:
     now = call.board.wires()
     for wire in change.put:
-        if wire.name in now and not same(now[wire.name], wire):
+        if wire.name in now and not call.board.has(wire):
             ends = " and ".join(map(_end, now[wire.name].ends))
             raise ProblemError(
                 HTTPStatus.CONFLICT,
@@ -150,12 +150,12 @@ def remove_scene(call: Call) -> models.SceneName:
 
 
 def load_scene(call: Call) -> object:
-    change = difference(call.board.wires(), _wires(call)).as_change(call.flag("dry_run"))
+    change = difference(call.board, _wires(call)).as_change(call.flag("dry_run"))
     return _carry_out(call, change)
 
 
 def compare_scene(call: Call) -> models.Difference:
-    found = difference(call.board.wires(), _wires(call))
+    found = difference(call.board, _wires(call))
     return models.Difference(
         scene=call.path["name"],
         same=not (found.add or found.remove or found.change),

@@ -50,6 +50,10 @@ class Patchboard(Protocol):
         """
         ...
 
+    def has(self, wire: Wire) -> bool:
+        """Whether a wire of this name is in force and does the same; the ends of this one may be written in short."""
+        ...
+
     def change(self, change: Change) -> Outcome:
         """Carry out a change and wait for its end, 10 seconds at most (then it is pending). Never raises."""
         ...

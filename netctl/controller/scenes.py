@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from netctl.controller.patching import Change
+from netctl.controller.patching import Change, Patchboard
 from netctl.policy import Wire
 
 
@@ -44,29 +44,11 @@ class Difference:
         return Change(put, tuple(wire.name for wire in self.remove), dry_run)
 
 
-def difference(now: Mapping[str, Wire], scene: Iterable[Wire]) -> Difference:
-    """`now` are the wires in force, with their ends in full; those of the scene may say them in short."""
-    then = {wire.name: wire for wire in scene}
+def difference(board: Patchboard, scene: Iterable[Wire]) -> Difference:
+    """What the wires in force are short of, and have beside, those of a scene."""
+    now, then = board.wires(), {wire.name: wire for wire in scene}
     return Difference(
         tuple(wire for name, wire in then.items() if name not in now),
         tuple(wire for name, wire in now.items() if name not in then),
-        tuple((now[name], wire) for name, wire in then.items() if name in now and not same(now[name], wire)),
+        tuple((now[name], wire) for name, wire in then.items() if name in now and not board.has(wire)),
     )
-
-
-def same(now: Wire, said: Wire) -> bool:
-    """Whether a wire in force, with its ends in full, is what `said` means."""
-    if now == said:
-        return True
-    named = all(
-        here.vlan == there.vlan and _means(there.port, here.port)
-        for here, there in zip(now.ends, said.ends, strict=True)
-    )
-    follow = (now.carrier == "ignore") == (said.carrier == "ignore")
-    return named and follow and said.model_copy(update={"ends": now.ends, "carrier": now.carrier}) == now
-
-
-def _means(spec: str, full: str) -> bool:
-    """Whether [host/[bridge/]]port can be this host/bridge/port; a policy that is right leaves no second one."""
-    host, bridge, port = full.split("/")
-    return spec in (full, port, f"{bridge}/{port}", f"{host}/{port}")

@@ -136,6 +136,18 @@ class Wiring:
             carrier=None if cable.follow else "ignore",
         )
 
+    def has(self, wire: Wire) -> bool:
+        """Whether a wire of this name is there and does the same; the ends of this one may be said in short."""
+        there = self._cables.get(wire.name)
+        if there is None or wire.rate is not None or wire.classify:
+            return False
+        said = brief_of(wire)
+        try:
+            one, other = map(self.ports.resolve, said.ports)
+        except PortError:
+            return False
+        return there.like(self._cable(said, (one, other), there.said))
+
     def full(self, wire: Said) -> Said:
         """A wire with its ends in full; as it is where they cannot be found."""
         said = brief_of(wire)
@@ -159,7 +171,7 @@ class Wiring:
         names = {wire.name for wire in put}
         remove = dict.fromkeys(remove)
         missing = [text for name in remove if (text := stage.unknown("wire", name, self._cables)) is not None]
-        new = [wire for wire in put if len(names) < len(put) or not self._has(wire)]
+        new = [wire for wire in put if len(names) < len(put) or not self.has(wire)]
         gone = dict.fromkeys((*(wire.name for wire in new if wire.name in self._cables), *remove.keys() - names))
         draft = Draft(self, gone.keys(), stage)
         problems = []
@@ -179,18 +191,6 @@ class Wiring:
         for cable in changed.removed:
             draft.restore(cable)
         draft.adopt()
-
-    def _has(self, wire: Wire) -> bool:
-        """Whether a wire is there that does the same."""
-        there = self._cables.get(wire.name)
-        if there is None or wire.rate is not None or wire.classify:
-            return False
-        said = brief_of(wire)
-        try:
-            one, other = map(self.ports.resolve, said.ports)
-        except PortError:
-            return False
-        return there.like(self._cable(said, (one, other), there.said))
 
     def _cable(self, wire: Said, ends: tuple[PortRef, PortRef], said: str) -> Cable:
         vlans = wire.vlans if isinstance(wire, Brief) else (wire.ends[0].vlan, wire.ends[1].vlan)

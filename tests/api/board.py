@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from netctl.controller.patching import Change, Outcome
-from netctl.policy import Loaded, Ports, Wire, loads
+from netctl.policy import Loaded, Wire, loads
 
 FILE = "flows/patched.yaml"
 
@@ -26,16 +26,20 @@ class Board:
         self.changes: list[Change] = []
         loaded = self._policy([Wire.model_validate(each) for each in wires])
         assert loaded.policy is not None, loaded.problems
-        self._wires = self._in_full(loaded)
+        self._wiring = loaded.wiring
 
     def wires(self) -> Mapping[str, Wire]:
-        return self._wires
+        return self._wiring.wires
+
+    def has(self, wire: Wire) -> bool:
+        return self._wiring.has(wire)
 
     def change(self, change: Change) -> Outcome:
         self.changes.append(change)
         if self.fails is not None:
             return self.fails
-        after = dict(self._wires)
+        now = self.wires()
+        after = dict(now)
         for name in change.remove:
             if after.pop(name, None) is None:
                 return Outcome("missing", (f"no wire is called {name!r}",))
@@ -43,29 +47,20 @@ class Board:
         loaded = self._policy(after.values())
         if loaded.policy is None:
             return Outcome("invalid", tuple(problem.message for problem in loaded.problems))
-        then = self._in_full(loaded)
-        steps = [f"- wire {name}" for name in self._wires if name not in then]
-        steps += [f"+ wire {name}" for name in then if name not in self._wires]
-        steps += [f"~ wire {name}" for name in then if name in self._wires and then[name] != self._wires[name]]
+        then = loaded.wiring.wires
+        steps = [f"- wire {name}" for name in now if name not in then]
+        steps += [f"+ wire {name}" for name in then if name not in now]
+        steps += [f"~ wire {name}" for name in then if name in now and then[name] != now[name]]
         if not steps:
             return Outcome("unchanged")
         if change.dry_run:
             return Outcome("planned", (), tuple(steps), FILE)
-        self._wires = then
+        self._wiring = loaded.wiring
         return Outcome("done", (), tuple(steps), FILE)
 
     def _policy(self, wires: Iterable[Wire]) -> Loaded:
         said = [wire.model_dump(mode="json", exclude_defaults=True) for wire in wires]
         return loads(yaml.safe_dump({"version": 1, "hosts": yaml.safe_load(HOSTS), "wires": said}))
-
-    def _in_full(self, loaded: Loaded) -> dict[str, Wire]:
-        assert loaded.policy is not None
-        ports = Ports(loaded.policy)
-        full = {}
-        for wire in loaded.policy.wires:
-            ends = tuple(end.model_copy(update={"port": str(ports.resolve(end.port))}) for end in wire.ends)
-            full[wire.name] = wire.model_copy(update={"ends": ends})
-        return full
 
 
 class Shelf:

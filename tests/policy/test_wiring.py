@@ -89,6 +89,28 @@ def test_what_is_so_already_stays_untouched(wiring: Wiring) -> None:
     assert wiring.change([wire("t1", {"port": "c", "vlan": 1}, "br0/x")]).added[0].follow
 
 
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [
+        (wire("a--b", "a", "b"), True),
+        (wire("a--b", "hv1/a", "br0/b", carrier="follow"), True),
+        (wire("a--b", "b", "a"), False),
+        (wire("a--b", "a", "c"), False),
+        (wire("a--b", {"port": "a", "vlan": 1}, "b"), False),
+        (wire("a--b", "a", "b", carrier="ignore"), False),
+        (wire("a--b", "a", "b", observe="lldp"), False),
+        (wire("a--b", "a", "b", rate="1mbit"), False),
+        (wire("a--b", "a", "x"), False),
+        (wire("other", "a", "b"), False),
+        (wire("t1", {"port": "c", "vlan": 1}, "br0/x", carrier="ignore"), True),
+        (wire("t1", {"port": "c", "vlan": 1}, "x", carrier="ignore"), False),
+    ],
+)
+def test_what_is_there_is_told_however_its_ends_are_said(wiring: Wiring, said: Wire, there: bool) -> None:
+    """A name alone means a declared port, and never one that only wires name."""
+    assert wiring.has(said) is there
+
+
 def test_two_wires_swap_their_ports(wiring: Wiring) -> None:
     wiring.change([wire("a--b", "c", "br0/x"), wire("t1", "a", "b")])
     assert wiring.at(ref("c")) == (wiring.cables["a--b"],)
