@@ -13,7 +13,7 @@ from netctl.api.route import Call, Reply
 from netctl.controller.patching import Change, Outcome
 from netctl.controller.scenes import difference
 from netctl.policy import End, Wire
-from netctl.policy.name import plain_name
+from netctl.policy.scene import BadScene
 
 T = TypeVar("T")
 
@@ -126,14 +126,12 @@ def read_scene(call: Call) -> models.Scene:
 
 def save_scene(call: Call) -> object:
     name = call.path["name"]
-    try:
-        plain_name(name)
-    except ValueError as error:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the path: {error}") from None
     wires: Collection[Wire] = call.board.wires().values() if call.body is None else call.body
     new = name not in _kept(call.scenes.list)
     try:
         call.scenes.save(name, wires)
+    except BadScene as error:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the path: {error}") from None
     except OSError as error:
         raise ProblemError(
             HTTPStatus.INSUFFICIENT_STORAGE,

@@ -22,7 +22,10 @@ class Scenes(Protocol):
         ...
 
     def save(self, name: str, wires: Iterable[Wire]) -> object:
-        """Keep these wires under `name`, in place of what was kept so. Raises OSError."""
+        """Keep these wires under `name`, in place of what was kept so.
+
+        Raises BadScene for a name that none can have, else OSError.
+        """
         ...
 
     def remove(self, name: str) -> object:

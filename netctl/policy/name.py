@@ -45,9 +45,13 @@ def device_name(text: str) -> str:
     return text
 
 
+def is_plain_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def plain_name(text: str) -> str:
-    """The name of a host, guest, namespace or queue."""
-    if not _NAME.fullmatch(text):
+    """The name of a host, guest, namespace, queue or scene."""
+    if not is_plain_name(text):
         raise ValueError(
             f"{shown(text)} cannot be a name here: write letters, digits, '-', '_' and '.', "
             "a letter, digit or '_' first, at most 63"

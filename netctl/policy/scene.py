@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from pathlib import Path
 from netctl.policy import durable
 from netctl.policy.load import fragment, printable
 from netctl.policy.model import Wire
-from netctl.policy.name import shown, suggest
+from netctl.policy.name import is_plain_name, plain_name, shown, suggest
 from netctl.policy.patch import line
 from netctl.policy.position import Problem
 
 FOLDER = "scenes"
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _ABOUT = """\
 # A scene: wires to be put in together. netctl wrote this file; it may be edited.
 version: 1
@@ -64,7 +62,7 @@ class Scenes:
             files = [each for each in self.folder.iterdir() if each.suffix == ".yaml" and each.is_file()]
         except FileNotFoundError:
             return ()
-        return tuple(sorted(each.stem for each in files if _NAME.fullmatch(each.stem)))
+        return tuple(sorted(each.stem for each in files if is_plain_name(each.stem)))
 
     def entries(self) -> tuple[Entry, ...]:
         """All of them, in the order of their names. Raises OSError when the folder cannot be read."""
@@ -119,12 +117,10 @@ class Scenes:
             raise
 
     def _file(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise BadScene(
-                f"{shown(name)} cannot be the name of a scene: write letters, digits, '-', '_' and '.', "
-                "a letter, digit or '_' first, at most 63"
-            )
-        return self.folder / f"{name}.yaml"
+        try:
+            return self.folder / f"{plain_name(name)}.yaml"
+        except ValueError as error:
+            raise BadScene(str(error)) from None
 
     def _none(self, name: str) -> NoScene:
         known = self.list()

@@ -8,6 +8,8 @@ import yaml
 
 from netctl.controller.patching import Change, Outcome
 from netctl.policy import Loaded, Wire, loads
+from netctl.policy.name import is_plain_name
+from netctl.policy.scene import BadScene
 
 FILE = "flows/patched.yaml"
 
@@ -81,6 +83,8 @@ class Shelf:
     def save(self, name: str, wires: Iterable[Wire]) -> None:
         if self.fails is not None:
             raise self.fails
+        if not is_plain_name(name):
+            raise BadScene(f"{name!r} cannot be a name here")
         self.kept[name] = [*wires]
 
     def remove(self, name: str) -> None:

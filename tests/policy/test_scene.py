@@ -72,7 +72,7 @@ def test_one_that_is_not_there(tmp_path: Path) -> None:
 def test_names_that_no_scene_can_have(tmp_path: Path, name: str) -> None:
     scenes = Scenes(tmp_path / "policy")
     for use in (scenes.load, scenes.remove, lambda name: scenes.save(name, WIRES)):
-        with pytest.raises(BadScene, match="cannot be the name of a scene"):
+        with pytest.raises(BadScene, match="cannot be a name here"):
             use(name)
     assert list(tmp_path.iterdir()) == []
 
