@@ -261,11 +261,6 @@ def tlv(kind: int, value: bytes) -> bytes:
     return (kind << 9 | len(value)).to_bytes(2, "big") + value
 
 
-def organisational_tlv(oui: bytes, subtype: int, value: bytes) -> bytes:
-    """`oui` has 3 octets, `value` at most 507."""
-    return tlv(ORGANISATIONAL, oui + bytes((subtype,)) + value)
-
-
 def build(
     source: bytes,
     chassis: tuple[int, bytes],

@@ -10,12 +10,17 @@ CHASSIS = (4, MAC)
 PORT = (5, b"eth0")
 
 
+def organisational(oui: bytes, subtype: int, value: bytes) -> bytes:
+    """`oui` has 3 octets, `value` at most 507."""
+    return lldp.tlv(lldp.ORGANISATIONAL, oui + bytes((subtype,)) + value)
+
+
 def org(oui: bytes, subtype: int, value: str) -> bytes:
-    return lldp.organisational_tlv(oui, subtype, bytes.fromhex(value))
+    return organisational(oui, subtype, bytes.fromhex(value))
 
 
 def said(oui: bytes, subtype: int, value: str) -> bytes:
-    return lldp.organisational_tlv(oui, subtype, value.encode())
+    return organisational(oui, subtype, value.encode())
 
 
 BASIC = (
@@ -32,8 +37,8 @@ DOT1 = (
     org(IEEE_8021, 1, "0064"),
     org(IEEE_8021, 2, "0600c8"),
     org(IEEE_8021, 2, "020000"),
-    lldp.organisational_tlv(IEEE_8021, 3, b"\x00\x64\x04prod"),
-    lldp.organisational_tlv(IEEE_8021, 3, b"\x00\x65\x03dev"),
+    organisational(IEEE_8021, 3, b"\x00\x64\x04prod"),
+    organisational(IEEE_8021, 3, b"\x00\x65\x03dev"),
     org(IEEE_8021, 4, "03888e01"),
 )
 
@@ -60,8 +65,8 @@ MED = (
     org(TIA, 1, "003f" + "02"),
     org(TIA, 2, "01" + "41f4" + "6e"),
     org(TIA, 2, "06" + "8001" + "40"),
-    lldp.organisational_tlv(TIA, 3, COORDINATES),
-    lldp.organisational_tlv(TIA, 3, CIVIC),
+    organisational(TIA, 3, COORDINATES),
+    organisational(TIA, 3, CIVIC),
     said(TIA, 3, "\x03112"),
     org(TIA, 4, "52" + "0082"),
     said(TIA, 5, "hw 1"),

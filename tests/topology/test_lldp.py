@@ -162,7 +162,7 @@ some_tlvs = st.lists(
         st.sampled_from(frames.ALL),
         st.builds(lldp.tlv, st.integers(4, 127), st.binary(max_size=60)),
         st.builds(
-            lldp.organisational_tlv,
+            frames.organisational,
             st.sampled_from([IEEE_8021, IEEE_8023, TIA]),
             st.integers(0, 12),
             st.binary(max_size=40),
