@@ -121,6 +121,26 @@ def _ryu(
     )
 
 
+def _at_ports(
+    noun: str, summary: str, answer: Any, among: Callable[[Snapshot], Iterable[Local]], who: str, on_wire: str
+) -> Route:
+    """All that is at ports, or what the query asks for of it."""
+    return Route(
+        f"/api/v1/{noun}",
+        noun,
+        summary,
+        answer,
+        lambda call: _chosen(call, among(call.snapshot)),
+        many=True,
+        query={
+            "host": Parameter(f"Only {who} of this hypervisor."),
+            "bridge": Parameter(f"Only {who} of bridges of this name."),
+            "wire": Parameter(f"Only {on_wire}."),
+        },
+        failures=(HTTPStatus.NOT_FOUND,),
+    )
+
+
 _BOOLEAN = ("true", "false")
 _DRY_RUN = {"dry_run": Parameter("`true` to be told what would be done, and nothing is touched.", values=_BOOLEAN)}
 _REPLACE = {
@@ -174,19 +194,13 @@ ROUTES: tuple[Route, ...] = (
         lambda call: call.snapshot.bridges,
         many=True,
     ),
-    Route(
-        "/api/v1/ports",
+    _at_ports(
         "ports",
         "The ports of the bridges.",
         models.Port,
-        lambda call: _chosen(call, call.snapshot.ports),
-        many=True,
-        query={
-            "host": Parameter("Only ports of this hypervisor."),
-            "bridge": Parameter("Only ports of bridges of this name."),
-            "wire": Parameter("Only ports where this wire ends."),
-        },
-        failures=(HTTPStatus.NOT_FOUND,),
+        lambda snapshot: snapshot.ports,
+        "ports",
+        "ports where this wire ends",
     ),
     Route(
         "/api/v1/wires",
@@ -295,19 +309,13 @@ ROUTES: tuple[Route, ...] = (
         tagged=False,
         failures=patching.SCENE_FAILURES,
     ),
-    Route(
-        "/api/v1/neighbours",
+    _at_ports(
         "neighbours",
         "Who was heard by LLDP, and all that they said.",
         models.Neighbour,
-        lambda call: _chosen(call, call.snapshot.neighbours),
-        many=True,
-        query={
-            "host": Parameter("Only those at ports of this hypervisor."),
-            "bridge": Parameter("Only those at ports of bridges of this name."),
-            "wire": Parameter("Only those heard on this wire."),
-        },
-        failures=(HTTPStatus.NOT_FOUND,),
+        lambda snapshot: snapshot.neighbours,
+        "those at ports",
+        "those heard on this wire",
     ),
     Route(
         "/api/v1/topology",
