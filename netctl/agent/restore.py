@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from netctl.agent.messages import Answer, Ask, Attend, Attended
-from netctl.controller.planning import Panel, plan_flows, usable
+from netctl.controller.planning import Panel, table, usable
 from netctl.desired.row import Observed
 from netctl.openflow.local import SwitchError, management
 from netctl.openflow.refill import EmptySwitch, Packed, pack
@@ -157,7 +157,7 @@ class _Work:
         return answer
 
     def _change(self, panel: Panel, ask: Ask, switch: EmptySwitch, numbers: Mapping[str, int], empty: bool) -> Answer:
-        plan = plan_flows(panel, self._command.host, ask.bridge, numbers, self._observed, switch.flows())
+        plan = table(panel, self._command.host, ask.bridge, numbers, self._observed, switch.flows()).plan()
         count = 0
         if plan.steps:
             changed = switch.change(plan)
@@ -174,7 +174,7 @@ class _Work:
 
     def _learn(self, panel: Panel, bridge: str, numbers: Mapping[str, int]) -> None:
         host = self._command.host
-        packed = pack(plan_flows(panel, host, bridge, numbers, self._observed, ()))
+        packed = pack(table(panel, host, bridge, numbers, self._observed, ()).plan())
         unpatched = panel.unpatched(host, bridge)[0]
         ends = {ref.port for cable in panel.on(host, bridge) for ref in (*cable.ends, *cable.monitors)}
         ours = usable(unpatched, numbers, self._observed)

@@ -241,15 +241,3 @@ def table(
     made.use(usable(panel.unpatched(host, bridge)[0], numbers, observed), numbers)
     made.read(found)
     return made
-
-
-def plan_flows(
-    panel: Panel,
-    host: str,
-    bridge: str,
-    numbers: Mapping[str, int],
-    observed: Observed,
-    found: Iterable[Found[Flow]],
-) -> Plan[Flow]:
-    """What is to be done to the flows of a bridge; `numbers` gives the OpenFlow number of each of its ports."""
-    return table(panel, host, bridge, numbers, observed, found).plan()
