@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netctl.cli.plain import plain
 from netctl.topology import lldpcli
 from netctl.topology.announcement import Announcement
 
@@ -37,5 +38,5 @@ def show(tags: list[lldpcli.Tag]) -> None:
     click.echo(f"{RULER}\nLLDP neighbors:\n{RULER}")
     for tag in tags:
         for line in lldpcli.lines([tag]):
-            click.echo("".join(each if each.isprintable() else "?" for each in line))
+            click.echo(plain(line))
         click.echo(RULER)

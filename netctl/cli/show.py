@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from netctl.cli import neighbours, topology
+from netctl.cli.plain import plain
 from netctl.cli.remote import DEFAULT_URL, Unreachable, get, is_url
 from netctl.rundir import alive
 from netctl.topology import lldpcli
@@ -313,7 +314,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> None:
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:{width}}  {_plain(text)}".rstrip())
+        click.echo(f"{name:{width}}  {plain(text)}".rstrip())
 
 
 def _table(head: Row, rows: Sequence[Row], nothing: str) -> None:
@@ -322,7 +323,7 @@ def _table(head: Row, rows: Sequence[Row], nothing: str) -> None:
         click.echo(nothing)
         return
     told = [column for column in range(len(head)) if any(row[column] != "-" for row in rows)]
-    head, rows = [head[each] for each in told], [[_plain(row[each]) for each in told] for row in rows]
+    head, rows = [head[each] for each in told], [[plain(row[each]) for each in told] for row in rows]
     if sys.stdout.isatty():
         _terminal(head, rows)
         return
@@ -344,7 +345,3 @@ def _terminal(head: Row, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
     Console().print(table)
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)

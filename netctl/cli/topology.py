@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from netctl.cli.plain import plain
+
 Json = dict[str, Any]
 
 Port = tuple[str, str]
@@ -153,7 +155,7 @@ def _tree(drawn: Picture, switch: Switch) -> Any:
     from rich.text import Text
     from rich.tree import Tree
 
-    head = Text(_plain(switch.name), style="bold")
+    head = Text(plain(switch.name), style="bold")
     if not switch.dpid:
         head.append("  not connected", style="red")
     elif switch.dpid not in switch.name:
@@ -164,7 +166,7 @@ def _tree(drawn: Picture, switch: Switch) -> Any:
         branch = tree.add(_port(name, switch.ports.get(name)))
         for each in drawn.at[switch.name][name]:
             if isinstance(each, Leaf):
-                branch.add(Text(f"{each.kind} {_plain(each.text)}"))
+                branch.add(Text(f"{each.kind} {plain(each.text)}"))
             else:
                 branch.add(_edge(each, (switch.name, name)))
     left = len(switch.ports.keys() - set(used))
@@ -177,7 +179,7 @@ def _tree(drawn: Picture, switch: Switch) -> Any:
 def _port(name: str, port: Json | None) -> Any:
     from rich.text import Text
 
-    text = Text(_plain(name))
+    text = Text(plain(name))
     if port is None:
         return text.append("  not there", style="red")
     text.append(f" ({port['number']})", style="dim")
@@ -204,11 +206,11 @@ def _edge(edge: Edge, at: Port) -> Any:
     vlans = [f" VLAN {vlan}" if vlan is not None else "" for vlan in edge.vlans]
     arrow = "<->" if edge.state != "one way" else ("->", "<-")[here]
     name = f" {edge.name}" if edge.name else ""
-    text = Text(_plain(f"{edge.kind}{name}{vlans[here]} {arrow} {far}{vlans[1 - here]}"))
+    text = Text(plain(f"{edge.kind}{name}{vlans[here]} {arrow} {far}{vlans[1 - here]}"))
     if edge.kind == "wire":
         text.append(f"  {edge.state}", style=STYLES.get(edge.state, ""))
         if edge.why:
-            text.append(_plain(f": {edge.why}"))
+            text.append(plain(f": {edge.why}"))
     elif edge.state == "one way":
         text.append("  one way", style=STYLES["down"])
     return text
@@ -284,18 +286,13 @@ def _label(edge: Edge) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = _plain(text).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = plain(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _entities(text: str) -> str:
     """Mermaid's entity codes; whatever else it would read as its own is harmless within quotes."""
-    return '"' + _plain(text).replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;") + '"'
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return '"' + plain(text).replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;") + '"'
 
 
 DRAW: dict[str, Callable[[Json], str]] = {"dot": dot, "mermaid": mermaid}
-

@@ -20,7 +20,7 @@ from netctl.policy.document import Document, Mark, Marks, child, inside, place, 
 from netctl.policy.explain import explain
 from netctl.policy.merge import merge
 from netctl.policy.model import Policy, Wire
-from netctl.policy.name import shown
+from netctl.policy.name import printable, shown
 from netctl.policy.patch import NOTHING, Patch, following, patch_file, patch_of
 from netctl.policy.ports import Path as Way
 from netctl.policy.position import Position, Problem
@@ -133,11 +133,6 @@ def files_of(path: Path) -> list[Path]:
         patch = patch_file(path)
         return [path, patch] if os.path.lexists(patch) else [path]
     return sorted(each for each in path.iterdir() if each.suffix == ".yaml" and not each.name.startswith("."))
-
-
-def printable(path: Path | str) -> str:
-    """A path as text that any stream takes on one line, though file names are any bytes."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
 
 
 def _content(file: Path) -> bytes:

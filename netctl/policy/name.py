@@ -219,4 +219,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
 def shown(text: str) -> str:
     """What somebody wrote, quoted, short, and on one line."""
     cut = text if len(text) <= 60 else text[:57] + "..."
-    return "'" + "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut) + "'"
+    return f"'{printable(cut)}'"
+
+
+def printable(text: object) -> str:
+    """Text, or a path, whose name is any bytes, as any stream takes it on one line."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(text))

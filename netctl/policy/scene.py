@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netctl.policy import durable
-from netctl.policy.load import fragment, printable
+from netctl.policy.load import fragment
 from netctl.policy.model import Wire
-from netctl.policy.name import is_plain_name, plain_name, shown, suggest
+from netctl.policy.name import is_plain_name, plain_name, printable, shown, suggest
 from netctl.policy.patch import line
 from netctl.policy.position import Problem
 

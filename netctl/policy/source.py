@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from netctl.policy import durable
-from netctl.policy.load import Loaded, digest_of, files_of, load, printable
+from netctl.policy.load import Loaded, digest_of, files_of, load
+from netctl.policy.name import printable
 from netctl.policy.patch import Patch, patch_file
 
 LOCAL = Path("flows")
