@@ -35,8 +35,11 @@ GAP = 0.02
 """Seconds between two looks at the host, at least: a storm of announcements is answered once."""
 EASE = 3
 """And at least so many times as long as the last look took: looking is never all that the agent does."""
-FULL_CHECK = 2.0
-"""Seconds after which the host is looked at though nothing was announced: a name in /run/netns makes no event."""
+FULL_CHECK = 60.0
+"""Seconds after which the host is looked at though nothing was announced."""
+PORTS_AGAIN = 1.5
+"""Seconds after which the ports of Open vSwitch under devices that changed are looked at once more: ovs-vswitchd may
+have been too busy to answer, or have taken up the device only after the first look."""
 RETRY_FIRST, RETRY_LAST = 0.5, 30.0
 """Seconds before a step that failed is tried again; each failure doubles them, up to the last."""
 
@@ -60,10 +63,17 @@ class Core:
         self._chosen: str | None = None
         self._wanted: tuple[Wanted[Device], ...] | None = None
         self._watched: frozenset[str] = frozenset()
+        self._rooms: frozenset[str] = frozenset()
+        """The namespaces that are wanted."""
+        self._devices: frozenset[str] = frozenset()
+        """The devices in the host's own namespace that are."""
         self._due: float | None = None
         self._looked = self._answered = now
         self._gap = GAP
-        self._check_ports = False
+        self._suspects: frozenset[str] = frozenset()
+        """The devices that changed since Open vSwitch's ports under them were looked at."""
+        self._ports_again: tuple[float, frozenset[str]] | None = None
+        """When to look at these once more."""
         self._failed_looks = 0
         self._trouble = ""
         self._settled = False
@@ -77,11 +87,16 @@ class Core:
     @property
     def deadline(self) -> float | None:
         """When the next Tick should come at the latest; None for never."""
-        wires = self.wires.deadline
-        if self._wanted is None:
-            return wires
-        times = [] if wires is None else [wires]
-        times += [self._looked + max(FULL_CHECK, self._gap)]
+        times = [self.wires.deadline]
+        if self._wanted is not None:
+            times.append(self._next_look)
+        if self._ports_again is not None:
+            times.append(self._ports_again[0])
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def _next_look(self) -> float:
+        times = [self._looked + max(FULL_CHECK, self._gap)]
         times += [max(hold.until, self._looked + self._gap) for hold in self._holds.values()]
         if self._due is not None:
             times.append(self._due)
@@ -103,7 +118,7 @@ class Core:
             case PortsRevived(names):
                 commands = self._revived(names)
             case Tick():
-                commands = [*self._look(now), *self.wires.handle(event, self._chosen or "", now)]
+                commands = [*self._tick(now), *self.wires.handle(event, self._chosen or "", now)]
             case _:
                 commands = self.wires.handle(event, self._chosen or "", now)
         self.status = replace(self.status, wires=self.wires.status)
@@ -123,6 +138,8 @@ class Core:
         self._chosen = host
         self._wanted = tuple(devices(loaded, host))
         self._watched = frozenset(_names(each.item for each in self._wanted))
+        self._rooms = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] == "netns")
+        self._devices = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] != "netns")
         self._holds.clear()
         self._just_done.clear()
         self._settled = False
@@ -143,22 +160,36 @@ class Core:
         return [*(Log("error", each) for each in refused), Log("error", f"policy refused; {kept}")]
 
     def _changed(self, event: Changed, now: float) -> list[Command]:
-        if self._wanted is None or not (event.everything or event.names & self._watched):
+        if self._wanted is None or not self._concerns(event):
             return []
-        self._check_ports = True
+        self._suspect(event, now)
         soonest = max(now, self._answered + self._gap)
         self._due = soonest if self._due is None else min(self._due, soonest)
         return self._look(now)
 
+    def _concerns(self, event: Changed) -> bool:
+        return event.everything or bool(event.names & self._watched or event.rooms & self._rooms)
+
+    def _suspect(self, event: Changed, now: float) -> None:
+        names = self._devices if event.everything else event.names & self._devices
+        if names:
+            self._suspects |= names
+            again = self._ports_again[1] if self._ports_again is not None else frozenset()
+            self._ports_again = now + PORTS_AGAIN, names | again
+
+    def _tick(self, now: float) -> list[Command]:
+        commands = self._look(now)
+        if self._ports_again is not None and self._ports_again[0] <= now:
+            commands.append(CheckPorts(self._ports_again[1]))
+            self._ports_again = None
+        return commands
+
     def _look(self, now: float) -> list[Command]:
         """Observe, if it is time to."""
-        if self._wanted is None or self._chosen is None:
-            return []
-        deadline = self.deadline
-        if deadline is None or deadline > now:
+        if self._wanted is None or self._chosen is None or self._next_look > now:
             return []
         if now >= self._looked + FULL_CHECK:
-            self._check_ports = True
+            self._suspects = self._devices
         if self._due is not None:
             self._answered = now
         self._due = None
@@ -180,7 +211,8 @@ class Core:
         assert self._wanted is not None
         commands: list[Command] = []
         self._gap = max(GAP, EASE * event.took)
-        self._check_ports |= event.announced
+        if event.announced is not None:
+            self._suspect(event.announced, now)
         self._failed_looks = 0
         self._trouble = ""
         plan = delta(self._wanted, event.found, ORDER)
@@ -201,9 +233,8 @@ class Core:
             self.status = replace(self.status, plan=tuple(said), planned=now)
             commands += [Log("info", each) for each in said]
             commands.append(Apply(todo))
-        elif self._check_ports:
-            self._check_ports = False
-            names = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] != "netns")
+        elif self._suspects:
+            names, self._suspects = self._suspects, frozenset()
             commands.append(CheckPorts(names))
         if not plan and not self.status.converged:
             commands.append(Log("info", "the host is as the policy says"))

@@ -15,7 +15,8 @@ from types import FrameType
 
 from netctl import rundir
 from netctl.agent import carrier
-from netctl.agent.core import Core
+from netctl.agent.core import FULL_CHECK, Core
+from netctl.agent.files import directories
 from netctl.agent.messages import (
     Answer,
     Applied,
@@ -41,14 +42,17 @@ from netctl.agent.messages import (
 )
 from netctl.agent.restore import Restorer
 from netctl.agent.switches import Switches
-from netctl.kernel import Host, KernelError
+from netctl.kernel import Host, KernelError, netns
 from netctl.kernel.events import Changes, Events
 from netctl.kernel.host import Outcome
+from netctl.kernel.watch import Watch
 from netctl.ovsdb import datapath
 from netctl.policy.source import FileSource, Signature
 
-POLL = 0.1
-"""Seconds between two looks at the policy's files."""
+POLL = 2.0
+"""Seconds between two looks at the policy's files though nothing tells of a change: some file systems never do."""
+FILES_GAP = 0.02
+"""Seconds between two looks at them, at least."""
 PATIENCE = 1.0
 """Seconds to wait for another netctl that is at work on this host; then the core decides when to try again."""
 
@@ -65,12 +69,18 @@ class Daemon:
         self._switches = Switches()
         self._restorer = Restorer(FileSource(source.path))
         self._stand_in = carrier.StandIn()
-        self._unheard = False
-        """Whether the kernel announced something that the stand-in was not told of."""
+        self._unheard = Changes()
+        """What the kernel announced and the stand-in was not told of."""
         self._attend: Attend | None = None
         """What the core asked for and is not begun yet."""
         self._core = Core(host, hostname, time.monotonic())
         self._events: Events | None = None
+        self._watch: Watch | None = None
+        self._signature: Signature | None = None
+        """Of the policy's files, when they were looked at last."""
+        self._files_seen = 0.0
+        """When that was."""
+        self._files_due = 0.0
         self._name = ""
         self._stop = False
 
@@ -95,29 +105,21 @@ class Daemon:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._on_signal)
         try:
-            with closing(Events()) as self._events:
-                events = self._events
+            with ExitStack() as stack:
+                self._events = stack.enter_context(closing(Events()))
+                self._watch = self._open_watch(stack)
                 self._read()
-                signature: Signature | None = None
-                next_poll = time.monotonic()
                 while not self._stop:
-                    ready = self._wait(events.fileno(), wake, self._patience(next_poll))
-                    changes = events.read() if events.fileno() in ready else None
-                    self._carry(changes or Changes())
-                    if changes:
-                        self._handle(Changed(changes.names, changes.everything or changes.addresses))
-                    else:
-                        self._handle(Tick())
+                    ready = self._wait(wake)
+                    changed = self._heard()
+                    self._carry()
+                    self._handle(changed if changed is not None else Tick())
                     if self._restorer.fileno() in ready:
                         self._handle(self._restorer.result())
                     for event in list(self._switches.look(time.monotonic())):
                         self._handle(event)
-                    if time.monotonic() >= next_poll:
-                        next_poll = time.monotonic() + POLL
-                        if self._source.changed():
-                            self._read()
-                        if signature != (signature := self._source.signature()):
-                            self._handle(FilesSeen(signature))
+                    if time.monotonic() >= self._files_due:
+                        self._look_at_files()
         finally:
             self._restorer.close()
             self._switches.close()
@@ -130,28 +132,70 @@ class Daemon:
         if loaded.policy is not None and self._core.status.digest == loaded.digest:
             self._stand_in.rewired(self._core.status.host, loaded.wiring)
 
-    def _carry(self, changes: Changes) -> None:
+    def _open_watch(self, stack: ExitStack) -> Watch | None:
+        try:
+            return stack.enter_context(closing(Watch()))
+        except OSError as error:
+            log.warning(
+                "inotify: %s: the policy's files are looked at every %g s, names in /run/netns every %g s; "
+                "«sysctl -w fs.inotify.max_user_instances=1024» helps",
+                error.strerror,
+                POLL,
+                FULL_CHECK,
+            )
+            return None
+
+    def _look_at_files(self) -> None:
+        self._files_seen = time.monotonic()
+        self._files_due = self._files_seen + POLL
+        if self._watch is not None:
+            others = self._watch.follow(directories(self._source) | {netns.FOLDER: None})
+            if netns.FOLDER in others and self._signature is not None:
+                self._handle(Changed(everything=True))
+        if self._source.changed():
+            self._read()
+        if self._signature != (signature := self._source.signature()):
+            self._signature = signature
+            self._handle(FilesSeen(signature))
+
+    def _heard(self) -> Changed | None:
+        """What was announced since the last time, by the kernel and in /run/netns; None for nothing. It is said to the
+        stand-in for the controller, too, and a change of the policy's files is remembered."""
+        changes = self._events.read() if self._events is not None else Changes()
+        before = self._unheard
+        self._unheard = Changes(before.names | changes.names, everything=before.everything or changes.everything)
+        names = self._watch.read() if self._watch is not None else {}
+        rooms = names.pop(netns.FOLDER, frozenset())
+        if names:
+            self._files_due = min(self._files_due, self._files_seen + FILES_GAP)
+        changed = Changed(changes.names, changes.everything or changes.addresses or rooms is None, rooms or frozenset())
+        return changed if changed != Changed() else None
+
+    def _carry(self) -> None:
         now = time.monotonic()
-        everything, self._unheard = changes.everything or self._unheard, False
-        self._stand_in.attend(self._core.wires.alone(now, carrier.ALONE), changes.names, everything, now)
+        changes, self._unheard = self._unheard, Changes()
+        alone = self._core.wires.alone(now, carrier.ALONE)
+        self._stand_in.attend(alone, changes.names, changes.everything, now)
 
     def _on_signal(self, _sign: int, _frame: FrameType | None) -> None:
         self._stop = True
 
-    def _wait(self, events: int, wake: int, milliseconds: float) -> set[int]:
-        """Until the time is up, or until there is something to read: where there is."""
+    def _wait(self, wake: int) -> set[int]:
+        """Until there is something to do, or to read: where there is."""
         poller = select.poll()
-        for number in (events, wake, self._restorer.fileno(), *self._switches.filenos()):
+        listeners = (self._events, self._watch, self._restorer)
+        numbers = (wake, *self._switches.filenos(), *(each.fileno() for each in listeners if each is not None))
+        for number in numbers:
             if number >= 0:
                 poller.register(number, select.POLLIN)
-        return {number for number, _ in poller.poll(milliseconds)}
+        return {number for number, _ in poller.poll(self._patience())}
 
-    def _patience(self, next_poll: float) -> float:
+    def _patience(self) -> float:
         """Milliseconds until there is something to do."""
         if self._unheard:
             return 0.0
         now = time.monotonic()
-        times = (next_poll, self._core.deadline, self._switches.due(now), self._stand_in.deadline)
+        times = (self._files_due, self._core.deadline, self._switches.due(now), self._stand_in.deadline)
         return max(0.0, (min(moment for moment in times if moment is not None) - now) * 1000)
 
     def _handle(self, event: Event) -> None:
@@ -197,8 +241,7 @@ class Daemon:
                     log.error("the status cannot be written: %s", error)
             case Observe(host, names):
                 kernel = hands.host(host)
-                announced = bool(self._events is not None and self._events.read())
-                self._unheard |= announced
+                announced = self._heard()
                 start = time.monotonic()
                 found = kernel.observe(names)
                 return HostObserved(tuple(found), time.monotonic() - start, announced)

@@ -24,6 +24,8 @@ class Changed:
 
     names: frozenset[str] = frozenset()
     everything: bool = False
+    rooms: frozenset[str] = frozenset()
+    """The names of network namespaces that came or went."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class HostObserved:
     found: tuple[Found[Device], ...]
     took: float
     """Seconds."""
-    announced: bool = False
-    """Whether the kernel announced anything before the look that no Changed told of: the look has seen it."""
+    announced: Changed | None = None
+    """What was announced before the look, and no other event told of: the look has seen it."""
 
 
 @dataclass(frozen=True)

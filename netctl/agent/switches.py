@@ -58,13 +58,15 @@ class Switches:
 
     def filenos(self) -> list[int]:
         """What to listen at."""
-        return [line.fileno() for line in self.lines.values() if line.fileno() >= 0]
+        database = [] if self._database is None else [self._database.fileno()]
+        return [number for number in (*database, *(line.fileno() for line in self.lines.values())) if number >= 0]
 
     def due(self, now: float) -> float | None:
         """When to `look` at the latest; None for never."""
         if self._database is None:
             return None
-        return min([now + SLOW, *(line.due for line in self.lines.values() if line.due is not None)])
+        seconds = self._database.patience() if self._database.fileno() >= 0 else SLOW
+        return min([now + seconds, *(line.due for line in self.lines.values() if line.due is not None)])
 
     def look(self, now: float) -> Iterator[Event]:
         """What has changed since the last time."""

@@ -55,12 +55,13 @@ class Watch:
     def close(self) -> None:
         os.close(self._inotify)
 
-    def follow(self, directories: Mapping[Path, Names]) -> None:
-        """Follow these directories, absolute ones, and no others; of each the names that are said."""
+    def follow(self, directories: Mapping[Path, Names]) -> frozenset[Path]:
+        """Follow these directories, absolute ones, and no others; of each the names that are said. Those that
+        `refresh` would name."""
         for gone in self._names.keys() - directories.keys():
             self._drop(self._places.pop(gone))
         self._names = dict(directories)
-        self.refresh()
+        return self.refresh()
 
     def refresh(self) -> frozenset[Path]:
         """The directories that came, went or are others since the last time; from now on those are watched."""

@@ -162,6 +162,18 @@ class Database:
         """
         return self._until(self._news, time.monotonic() + seconds)
 
+    def fileno(self) -> int:
+        """Becomes readable when there is something for `wait` to read; -1 while there is no connection."""
+        rpc = self._idl._session.rpc
+        return -1 if rpc is None or rpc.stream is None or not self.connected else int(rpc.stream.socket.fileno())
+
+    def patience(self) -> float:
+        """Seconds after which to `wait` though nothing can be read."""
+        poller = Poller()
+        self._idl.wait(poller)
+        seconds = poller.timeout / 1000 if poller.timeout >= 0 else ASK
+        return min(seconds, max(self._ask_at - time.monotonic(), 0.0)) if self._asked is None else seconds
+
     def wake(self) -> None:
         """Ends a `wait` that is under way, or the next one. From any thread or greenthread."""
         os.eventfd_write(self._wake, 1)

@@ -115,13 +115,52 @@ def test_it_makes_keeps_and_leaves(agent: Agent) -> None:
     ]
     for damage, check in damages:
         assert agent.repaired(damage, check) < 1, damage
-    assert agent.repaired("ip netns del ns2", "ip -n ns2 addr show eth0 | grep -q 10.99.1.2/24") < 3
+    assert agent.repaired("ip netns del ns2", "ip -n ns2 addr show eth0 | grep -q 10.99.1.2/24") < 1
     agent.process.terminate()
     assert agent.process.wait(5) == 0
     assert "the devices stay as they are" in agent.log()
     box.run("ip link show vm1-eth1; ip -n ns1 link show eth0")
     assert not box.path("/run/netctl/agent-hv1.pid").exists()
     assert "Traceback" not in agent.log()
+
+
+def test_a_namespace_that_lives_on_without_its_name_gets_one_at_once(agent: Agent) -> None:
+    """What is in it goes on, so nothing but the name in /run/netns tells of it."""
+    agent.converged()
+    agent.box.popen("exec ip netns exec ns2 sleep 60")
+    inside = "ip netns pids ns2 | xargs ps -ho comm | grep sleep"
+    agent.box.wait_for(lambda: agent.box.run(inside), 5, "the process in it")
+    before = agent.status()["repairs"]
+    start = time.monotonic()
+    agent.box.run("ip netns del ns2")
+    agent.box.wait_for(lambda: agent.status()["repairs"] > before, 5, "the repair", 0.002)
+    assert time.monotonic() - start < 1
+    agent.converged()
+
+
+def test_a_saved_policy_is_in_force_at_once(agent: Agent) -> None:
+    """However it is saved: as a new file, into the old one, or behind a symbolic link that is turned."""
+    agent.converged()
+    box = agent.box
+    took = []
+
+    def saved(how: str, digest: str) -> None:
+        start = time.monotonic()
+        box.run(how)
+        box.wait_for(lambda: agent.status()["digest"] != digest, 5, f"the policy saved by: {how}", 0.002)
+        took.append(time.monotonic() - start)
+
+    for how in (
+        "sed -i s/99/98/ /run/policy.yaml",
+        "sed s/98/97/ /run/policy.yaml >/run/new; cat /run/new >/run/policy.yaml",
+        "mkdir /run/a; sed s/97/96/ /run/policy.yaml >/run/a/new; ln -sf /run/a/new /run/policy.yaml",
+        "sed -i s/96/95/ /run/a/new",
+    ):
+        saved(how, agent.status()["digest"])
+    agent.converged()
+    box.run("ip -n ns1 addr show eth0 | grep 10.95.1.1/24")
+    assert sorted(took)[1] < 0.2, took
+    assert max(took) < 1, took
 
 
 def test_it_does_not_wake_for_nothing(agent: Agent) -> None:
@@ -134,8 +173,8 @@ def test_it_does_not_wake_for_nothing(agent: Agent) -> None:
             return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
 
     before = ticks()
-    time.sleep(3)
-    assert ticks() - before <= 9, "3 % of a core"
+    time.sleep(5)
+    assert ticks() - before <= 5, "1 % of a core"
 
 
 def test_a_ping_over_explicit_flows_works_again_within_a_second(agent: Agent) -> None:

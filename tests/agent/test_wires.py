@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netctl.agent.core import Core
+from netctl.agent.core import FULL_CHECK, Core
 from netctl.agent.messages import (
     Answer,
     Ask,
@@ -243,4 +243,4 @@ def test_the_core_hands_it_its_events_and_writes_down_what_it_says() -> None:
     assert isinstance(commands[-1], WriteStatus)
     assert commands[-1].status.wires.restores == 1
     assert Attend("hv1", (Ask("br0", False, True),)) in commands
-    assert core.deadline == 3.0, "the host is looked at as ever"
+    assert core.deadline == 1.0 + FULL_CHECK, "the host is looked at as ever"
