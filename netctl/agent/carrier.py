@@ -11,7 +11,7 @@ from collections.abc import Collection, Set
 
 from netctl.controller.carrier import Carrier
 from netctl.controller.snapshot import SwitchPort
-from netctl.kernel.rtnl import RTM_NEWLINK, Link, Rtnl, change_link
+from netctl.kernel.rtnl import IFF_UP, RTM_NEWLINK, Link, Rtnl, link_message
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef
 from netctl.policy.wiring import Wiring
@@ -100,7 +100,7 @@ class StandIn:
         refused = {}
         for number, _, down in changes:
             try:
-                rtnl.ask(RTM_NEWLINK, change_link(number, up=not down))
+                rtnl.ask(RTM_NEWLINK, link_message(number, flags=0 if down else IFF_UP, mask=IFF_UP))
             except OSError as error:
                 refused[number] = error.strerror or str(error)
         for text in carrier.answered(changes, refused, now):

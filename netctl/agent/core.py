@@ -25,9 +25,10 @@ from netctl.agent.messages import (
     WriteStatus,
 )
 from netctl.agent.wires import Wires
-from netctl.desired.device import ORDER, Device, Namespace, Veth
+from netctl.desired.device import Device, plan_host
 from netctl.desired.host import NoSuchHost, choose_host, devices
-from netctl.plan import Key, Plan, Step, Wanted, delta
+from netctl.desired.link import Link
+from netctl.plan import Key, Plan, Step, Wanted
 from netctl.plan.text import line, lines
 from netctl.policy import Loaded
 
@@ -139,7 +140,9 @@ class Core:
         self._wanted = tuple(devices(loaded, host))
         self._watched = frozenset(_names(each.item for each in self._wanted))
         self._rooms = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] == "netns")
-        self._devices = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] != "netns")
+        self._devices = frozenset(
+            each.item.name for each in self._wanted if isinstance(each.item, Link) and not each.item.netns
+        )
         self._holds.clear()
         self._just_done.clear()
         self._settled = False
@@ -194,7 +197,7 @@ class Core:
             self._answered = now
         self._due = None
         self._looked = now
-        return [Observe(self._chosen, frozenset(each.item.key for each in self._wanted))]
+        return [Observe(self._chosen, tuple(each.item for each in self._wanted))]
 
     def _blind(self, message: str, now: float) -> list[Command]:
         self._failed_looks += 1
@@ -215,7 +218,7 @@ class Core:
             self._suspect(event.announced, now)
         self._failed_looks = 0
         self._trouble = ""
-        plan = delta(self._wanted, event.found, ORDER)
+        plan = plan_host(self._wanted, event.found)
         for step in plan.steps:
             before = self._just_done.get(step.key)
             if before is not None and (before.verb, before.changes) == (step.verb, step.changes):
@@ -262,7 +265,7 @@ class Core:
         self._looked = now
         assert self._wanted is not None
         assert self._chosen is not None
-        return [*commands, Observe(self._chosen, frozenset(each.item.key for each in self._wanted))]
+        return [*commands, Observe(self._chosen, tuple(each.item for each in self._wanted))]
 
     def _revived(self, names: tuple[str, ...]) -> list[Command]:
         self.status = replace(self.status, repairs=self.status.repairs + len(names))
@@ -281,8 +284,8 @@ class Core:
         """Whether a step waits, for a failure of its own or of the namespace that it needs."""
         if step.key in self._holds or step.key[:1] in self._holds:
             return True
-        needs = ("netns", step.after.netns) if isinstance(step.after, Veth) else None
-        return needs is not None and (needs in self._holds or needs[:1] in self._holds)
+        rooms = {step.after.netns, getattr(step.after, "peer_netns", "")} if isinstance(step.after, Link) else set()
+        return any(("netns", room) in self._holds or ("netns",) in self._holds for room in rooms - {""})
 
     def _retry(self, step: Step[Device], now: float) -> bool:
         holds = [self._holds[key] for key in (step.key, step.key[:1]) if key in self._holds]
@@ -309,10 +312,4 @@ class Core:
 
 def _names(devices: Iterable[Device]) -> set[str]:
     """The names that announcements about devices carry; a namespace's is that of its loopback."""
-    names = {"lo"}
-    for device in devices:
-        if not isinstance(device, Namespace):
-            names.add(device.name)
-        if isinstance(device, Veth):
-            names.add(device.peer)
-    return names
+    return {"lo", *(device.name for device in devices if isinstance(device, Link))}

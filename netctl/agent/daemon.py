@@ -239,11 +239,11 @@ class Daemon:
                     self._tell(status)
                 except OSError as error:
                     log.error("the status cannot be written: %s", error)
-            case Observe(host, names):
+            case Observe(host, devices):
                 kernel = hands.host(host)
                 announced = self._heard()
                 start = time.monotonic()
-                found = kernel.observe(names)
+                found = kernel.observe(devices)
                 return HostObserved(tuple(found), time.monotonic() - start, announced)
             case Apply(plan):
                 return _applied(hands.host(self._core.status.host).apply(plan))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from netctl.desired.device import Device
-from netctl.plan import Found, Key, Plan, Step
+from netctl.plan import Found, Plan, Step
 from netctl.policy import Loaded
 
 
@@ -198,7 +198,7 @@ class Observe:
     """Look at the host; answer with HostObserved or ObserveFailed."""
 
     host: str
-    names: frozenset[Key]
+    devices: tuple[Device, ...]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from netctl.cli.inputs import need_root
 from netctl.cli.machine import Failed, clear_flows
-from netctl.desired import device
+from netctl.desired.device import plan_host
 from netctl.desired.row import Bridge
 from netctl.desired.takeover import adopted_bridges, bridge_of
 from netctl.kernel.errors import KernelError
@@ -119,7 +119,7 @@ def remove_devices(console: Console, verbose: bool) -> tuple[int, str]:
     """How many devices and namespaces were removed, and why not all were."""
     try:
         with Host(None) as kernel:
-            plan = delta([], kernel.observe(()), device.ORDER, lambda _: "netctl made it")
+            plan = plan_host([], kernel.observe(), lambda _: "netctl made it")
             if verbose:
                 for step in plan.steps:
                     console.print(line(step))

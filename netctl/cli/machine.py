@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from netctl.controller.carrier import SETTLE_SECONDS, PortChange, plan_ports
 from netctl.controller.planning import Panel, place, plan_rows, table
 from netctl.controller.snapshot import SwitchPort
-from netctl.desired import device, row
+from netctl.desired import row
 from netctl.desired.carrier import PortAdmin
-from netctl.desired.device import Device
+from netctl.desired.device import Device, plan_host
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.row import Observed, Row
@@ -121,8 +121,7 @@ class Machine:
     def plans(self) -> Plans:
         """Observe everything and say what is to be done."""
         wanted = devices(self.panel.loaded, self.host)
-        found = self.kernel.observe({want.item.key for want in wanted})
-        host = delta(wanted, found, device.ORDER)
+        host = plan_host(wanted, self.kernel.observe([want.item for want in wanted]))
         rows, flows, wirings = self._switch_plans()
         return Plans(host, rows, flows, wirings, {} if host.steps or rows.steps else self._carrier_plans())
 
@@ -257,7 +256,7 @@ class Machine:
 
     def before(self) -> Before:
         """What is ours here now."""
-        found = self.kernel.observe(())
+        found = self.kernel.observe([want.item for want in devices(self.panel.loaded, self.host)])
         observed = self.database.observe() if self.database else None
         flows = {}
         held = {}
@@ -292,9 +291,8 @@ class Machine:
                         left += [f"bridge {bridge}, port {number}: {text}" for number, text in refused.items()]
         except (Failed, SwitchError) as error:
             left.append(str(error))
-        devices_plan = delta(
-            [Wanted(f.item, was) for f in before.devices if f.ours], self.kernel.observe(()), device.ORDER
-        )
+        devices_before = [Wanted(f.item, was) for f in before.devices if f.ours]
+        devices_plan = plan_host(devices_before, self.kernel.observe([each.item for each in devices_before]))
         if devices_plan.steps:
             device_outcome = self.kernel.apply(devices_plan)
             if device_outcome.failed is not None:

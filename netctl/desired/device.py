@@ -1,15 +1,18 @@
-"""What a host has: namespaces, veths, taps. The kernel room makes them, this file says what they are."""
+"""All that a host has, and the order in which it comes to be. The kernel room makes it, this room says what it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netctl.plan import Key, Value
+from netctl.desired.link import Link, Place, Veth
+from netctl.plan import Found, Key, Plan, Step, Value, Wanted, delta
+from netctl.plan.delta import NOT_WANTED
 
-ORDER = ("netns", "veth", "tap")
-"""The order in which kinds are made; they are removed in the reverse one."""
+FIRST = ("dropin", "netns")
+LAST = ("address", "sysctl", "route", "rule")
+"""The kinds of what comes before the links, and of what comes after them."""
 
 
 @dataclass(frozen=True)
@@ -29,82 +32,11 @@ class Namespace:
 
 
 @dataclass(frozen=True)
-class Veth:
-    """A veth pair: `name` on the host, `peer` inside `netns`. Both ends are made up."""
-
-    name: str
-    netns: str
-    peer: str
-    mtu: int = 1500
-    peer_mac: str | None = None
-    """None leaves the kernel's random one."""
-    addresses: tuple[str, ...] = ()
-    """Of the peer, each «address/prefix length» as `ipaddress.ip_interface` prints it, sorted."""
-    tx_checksum: bool = True
-    """Of both ends. Off where the bridge is Open vSwitch's userspace datapath: it does not complete
-    partial checksums, and TCP never connects."""
-    carried: bool = False
-    """Whether a wire takes the host's end down and raises it (carrier: follow): then only the peer is kept up."""
-
-    fixed: ClassVar[frozenset[str]] = frozenset({"netns", "peer"})
-
-    @property
-    def key(self) -> Key:
-        return ("veth", self.name)
-
-    def facts(self) -> Mapping[str, Value]:
-        facts: dict[str, Value] = {
-            "kind": "veth",
-            "netns": self.netns,
-            "peer": self.peer,
-            "mtu": self.mtu,
-            "addresses": self.addresses,
-            "tx_checksum": self.tx_checksum,
-        }
-        facts["peer_up" if self.carried else "up"] = True
-        if self.peer_mac is not None:
-            facts["peer_mac"] = self.peer_mac
-        return facts
-
-
-@dataclass(frozen=True)
-class Tap:
-    """A persistent tap without packet information, for a guest to open. It is made up."""
-
-    name: str
-    mac: str | None = None
-    """The host side's MAC, already through `tap_mac`; None leaves the kernel's random one."""
-    mtu: int = 1500
-    tx_checksum: bool = True
-    carried: bool = False
-    """Whether a wire takes it down and raises it (carrier: follow): then it is not kept up."""
-
-    fixed: ClassVar[frozenset[str]] = frozenset()
-
-    @property
-    def key(self) -> Key:
-        return ("tap", self.name)
-
-    def facts(self) -> Mapping[str, Value]:
-        facts: dict[str, Value] = {
-            "kind": "tap",
-            "mtu": self.mtu,
-            "tx_checksum": self.tx_checksum,
-        }
-        if not self.carried:
-            facts["up"] = True
-        if self.mac is not None:
-            facts["mac"] = self.mac
-        return facts
-
-
-@dataclass(frozen=True)
 class Stranger:
     """What was found where a device of another kind is wanted. Nothing is ever made from it."""
 
-    name: str
-    wanted: str
-    """The kind that was looked for: the first part of the key."""
+    wanted: Key
+    """The key that was looked for."""
     kind: str
     """What it is instead, e.g. «dummy», or «hardware»."""
 
@@ -112,10 +44,93 @@ class Stranger:
 
     @property
     def key(self) -> Key:
-        return (self.wanted, self.name)
+        return self.wanted
 
     def facts(self) -> Mapping[str, Value]:
         return {"kind": self.kind}
 
 
-Device = Namespace | Veth | Tap | Stranger
+Device = Namespace | Link | Stranger
+
+
+def plan_host(
+    wanted: Collection[Wanted[Device]],
+    found: Collection[Found[Device]],
+    why_not: Callable[[Device], str] = lambda _: NOT_WANTED,
+) -> Plan[Device]:
+    """The plan from `found` to `wanted`: what others stand on is made before them and removed after them."""
+    plan = delta(wanted, found, why_not=why_not)
+    return Plan(ordered((*plan.steps, *_shaken(plan, wanted, found))), plan.collisions)
+
+
+def _shaken(
+    plan: Plan[Device], wanted: Iterable[Wanted[Device]], found: Iterable[Found[Device]]
+) -> Iterator[Step[Device]]:
+    """What is as it should be, and will not be when the plan takes away what it hangs on, if only to make that again:
+    a VLAN goes with its device, the other end of a veth too, the port of a bridge is let go."""
+    goes = [step.item for step in plan.steps if step.verb in ("remove", "replace")]
+    gone = {device.place for device in goes if isinstance(device, Link)}
+    if not gone:
+        return
+    there = {each.item.key: each.item for each in found if each.ours}
+    planned = {step.key for step in plan.steps}
+    calm = [want for want in wanted if want.item.key in there and want.item.key not in planned]
+    moved = True
+    while moved:
+        moved = False
+        for want in list(calm):
+            held = [place for place in _hangs_on(want.item) if place in gone]
+            if not held:
+                continue
+            calm.remove(want)
+            device = want.item
+            lower = isinstance(device, Link) and held != [(device.netns, device.master)]
+            if isinstance(device, Link) and lower:
+                gone.add(device.place)
+                moved = True
+            why = f"{held[0][1]} is made again; {want.why}"
+            yield Step("replace" if lower else "change", why, there[device.key], device)
+
+
+def _hangs_on(device: Device) -> tuple[Place, ...]:
+    if isinstance(device, Veth):
+        return (*device.needs(), (device.peer_netns, device.peer))
+    return device.needs() if isinstance(device, Link) else ()
+
+
+def ordered(steps: Iterable[Step[Device]]) -> tuple[Step[Device], ...]:
+    """Removals first, the topmost first of all, then the rest from the bottom up."""
+    removes = [step for step in steps if step.verb == "remove"]
+    makes = [step for step in steps if step.verb != "remove"]
+    above = Heights(step.item for step in removes)
+    removes.sort(key=lambda step: above.of(step.item), reverse=True)
+    below = Heights(step.item for step in makes)
+    makes.sort(key=lambda step: below.of(step.item))
+    return (*removes, *makes)
+
+
+class Heights:
+    """How many devices each of some stands on."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._links = {device.place: device for device in devices if isinstance(device, Link)}
+        self._known: dict[Place, int] = {}
+
+    def of(self, device: Device) -> tuple[int, int]:
+        """Sorts as it is to be made."""
+        kind = device.key[0]
+        if isinstance(device, Link):
+            return len(FIRST), self._height(device.place)
+        return (FIRST.index(kind), 0) if kind in FIRST else (len(FIRST) + 1 + LAST.index(kind), 0)
+
+    def _height(self, place: Place) -> int:
+        """A circle, which no policy has and no kernel either, ends where it is entered."""
+        known = self._known.get(place)
+        if known is not None:
+            return known
+        link = self._links.get(place)
+        if link is None:
+            return -1
+        self._known[place] = 0
+        self._known[place] = height = 1 + max(map(self._height, link.needs()), default=-1)
+        return height

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from netctl.desired.carrier import follows
-from netctl.desired.device import Device, Namespace, Tap, Veth
+from netctl.desired.device import Device, Namespace
+from netctl.desired.link import Link, Macvtap, Tap, Veth
+from netctl.desired.links import links
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.plan import Wanted
 from netctl.policy import Loaded, Policy, PortRef, host_side
+from netctl.policy.guest import MacvtapNic, Nic, TapNic
+from netctl.policy.model import Host
 
 
 class NoSuchHost(Exception):
@@ -39,7 +44,7 @@ def choose_host(policy: Policy, name: str | None, hostname: str) -> str:
 
 
 def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
-    """What the policy wants on `host`: a namespace for each guest that is one, and the host side of every NIC.
+    """What the policy wants on `host`: a namespace for each guest that is one, both ends of every NIC, the links.
 
     `loaded.policy` must be valid. A host that the policy does not name has nothing.
     """
@@ -48,34 +53,61 @@ def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
     if entry is None:
         return []
     wanted: list[Wanted[Device]] = []
+    namespaces: set[str] = set()
     for guest_name, guest in entry.guests.items():
         where = loaded.where(("hosts", host, "guests", guest_name))
         if guest.namespace:
+            namespaces.add(guest_name)
             wanted.append(Wanted(Namespace(guest_name), f"{where} guest {guest_name}"))
         for nic_name, nic in guest.nics.items():
             where = loaded.where(("hosts", host, "guests", guest_name, "nics", nic_name))
             why = f"{where} guest {guest_name}, NIC {nic_name}"
-            name = host_side(guest_name, nic_name, nic)
-            mac = nic.mac or guest_mac(host, guest_name, nic_name)
-            bridge = entry.bridges.get(nic.bridge) if nic.bridge else None
-            checksum = bridge is None or bridge.datapath != "netdev"
-            ref = PortRef(host, nic.bridge, name) if nic.bridge else None
-            carried = ref is not None and follows(ref, loaded.wiring.at(ref))
-            device: Device
-            if nic.device == "veth":
-                device = Veth(
-                    name=name,
-                    netns=guest_name,
-                    peer=nic_name,
-                    mtu=nic.mtu,
-                    peer_mac=mac,
-                    addresses=tuple(sorted(str(ip_interface(each)) for each in nic.addresses)),
-                    tx_checksum=checksum,
-                    carried=carried,
-                )
-            elif nic.device == "tap":
-                device = Tap(name=name, mac=tap_mac(mac), mtu=nic.mtu, tx_checksum=checksum, carried=carried)
-            else:
-                raise AssertionError(f"{why}: {nic.device} passed the policy's checks")
-            wanted.append(Wanted(device, why))
+            wanted += [Wanted(link, why) for link in _nic(loaded, host, entry, guest_name, nic_name, nic)]
+    for link, path in links(loaded, host, entry):
+        why = f"{loaded.where(path)} link {link.name}"
+        if link.netns and link.netns not in namespaces:
+            namespaces.add(link.netns)
+            wanted.append(Wanted(Namespace(link.netns), f"{why}, netns"))
+        wanted.append(Wanted(link, why))
     return wanted
+
+
+def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic) -> Iterator[Link]:
+    """The devices of a guest's NIC: the host's side, and the guest's where that is a namespace."""
+    outside = host_side(guest, name, nic)
+    mac = nic.mac or guest_mac(host, guest, name)
+    addresses = tuple(sorted(str(ip_interface(each)) for each in nic.addresses))
+    if isinstance(nic, MacvtapNic):
+        lower = entry.links.get(nic.lower)
+        yield Macvtap(
+            name=outside,
+            lower=nic.lower,
+            lower_netns=(lower.netns or "") if lower else "",
+            mode=nic.mode,
+            mac=mac,
+            mtu=nic.mtu,
+            allmulticast=nic.allmulticast,
+            promisc=nic.promisc,
+        )
+        return
+    bridge = entry.bridges.get(nic.bridge) if nic.bridge else None
+    checksum = bridge is None or bridge.datapath != "netdev"
+    ref = PortRef(host, nic.bridge, outside) if nic.bridge else None
+    up = None if ref is not None and follows(ref, loaded.wiring.at(ref)) else True
+    master = None if bridge is not None else ""
+    if isinstance(nic, TapNic):
+        yield Tap(name=outside, mac=tap_mac(mac), mtu=nic.mtu, tx_checksum=checksum, up=up, master=master)
+        return
+    yield Veth(
+        name=outside, peer=name, peer_netns=guest, mtu=nic.mtu, tx_checksum=checksum, up=up, master=master
+    )
+    yield Veth(
+        name=name,
+        netns=guest,
+        peer=outside,
+        mac=mac,
+        mtu=nic.mtu,
+        tx_checksum=checksum,
+        addresses=addresses,
+        master=None,
+    )

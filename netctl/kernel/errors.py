@@ -41,6 +41,16 @@ class ModuleMissing(KernelError):
         )
 
 
+class FeatureMissing(KernelError):
+    """The running kernel was built without something that its devices need."""
+
+    def __init__(self, what: str, option: str) -> None:
+        super().__init__(
+            f"this kernel ({os.uname().release}) has no {what}",
+            f"use one that was built with {option}, or do without it in the policy",
+        )
+
+
 class NameTaken(KernelError):
     """A name is needed that something has which netctl did not make."""
 
@@ -51,6 +61,56 @@ class NameTaken(KernelError):
             f"the name {name}{where} is taken by a {kind or 'device'} that netctl did not make",
             "remove or rename it, or give the NIC another `name:` in the policy",
         )
+
+
+class RouteTaken(KernelError):
+    """A route is needed where there is one that netctl did not make."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__(
+            f"in the place of the route {route} there is one that netctl did not make",
+            "remove that (`ip route` shows it), or give this one another `metric` or `table` in the policy",
+        )
+
+
+class DeviceDown(KernelError):
+    """What needs a device that is up."""
+
+    def __init__(self, what: str, name: str, netns: str = "") -> None:
+        at = f" -n {netns}" if netns else ""
+        super().__init__(
+            f"{what} cannot be as long as {name} is down",
+            f"`ip{at} link set {name} up`, or say `links: {{{name}: {{kind: nic, up: true}}}}` to have it kept up",
+        )
+
+
+class SettingMissing(KernelError):
+    def __init__(self, name: str, netns: str = "") -> None:
+        where = f" in namespace {netns}" if netns else ""
+        super().__init__(
+            f"this kernel ({os.uname().release}) has no setting {name}{where}",
+            f"`sysctl {name.rpartition('.')[0]}` shows which there are; a module that brings it may be missing",
+        )
+
+
+class SettingRefused(KernelError):
+    def __init__(self, name: str, value: str, error: OSError) -> None:
+        if error.errno == errno.EINVAL:
+            super().__init__(
+                f"the kernel does not take {value!r} for {name}", "give it another value under `sysctls` in the policy"
+            )
+        else:
+            super().__init__(
+                f"setting {name} to {value!r}: the kernel says «{error.strerror or error}»",
+                "where /proc/sys is mounted read-only, as in a container, give netctl one that is not",
+            )
+
+
+class FileTaken(KernelError):
+    """A file is needed that is there and that netctl did not write."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the file {path} is there and netctl did not write it", "move it away, or rename it")
 
 
 class NamespaceMissing(KernelError):
@@ -96,6 +156,7 @@ _REMEDY = {
     errno.ENOMEM: "the machine is out of memory",
     errno.ENFILE: "the machine is out of file descriptors",
     errno.EMFILE: "this process is out of file descriptors (ulimit -n)",
+    errno.ENETUNREACH: "a gateway has to be in the network of one of the device's addresses; is that on the device?",
     errno.EADDRNOTAVAIL: "the address cannot be that of a device",
     errno.EBUSY: "something else holds it; end that first",
 }

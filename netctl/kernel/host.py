@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from netctl import rundir
-from netctl.desired.device import Device, Namespace, Stranger, Tap, Veth
-from netctl.kernel import netns, tap, veth
-from netctl.kernel.errors import Busy, DeviceMissing, KernelError, NameTaken, NotPermitted, Refused
-from netctl.kernel.mark import DOOMED, GROUP, ours
-from netctl.kernel.rtnl import RTM_DELLINK, RTM_NEWLINK, Link, Rtnl, change_link
+from netctl.desired.device import Device, Namespace, Stranger
+from netctl.desired.link import Link as Link_
+from netctl.desired.link import Nic, Place
+from netctl.kernel import netns, nic
+from netctl.kernel.attribute import text, u32
+from netctl.kernel.errors import (
+    Busy,
+    DeviceMissing,
+    KernelError,
+    NamespaceMissing,
+    NameTaken,
+    NotPermitted,
+    Refused,
+)
+from netctl.kernel.kinds import KINDS, kind_of
+from netctl.kernel.link import Kind, alter, common, make
+from netctl.kernel.mark import DOOMED, GROUP, kept, ours
+from netctl.kernel.nic import NicKind
+from netctl.kernel.rooms import Rooms
+from netctl.kernel.rtnl import IFLA_GROUP, IFLA_IFALIAS, RTM_DELLINK, RTM_NEWLINK, Link, Rtnl, link_message
+from netctl.kernel.view import Inside, View, look
 from netctl.plan import Found, Key, Plan, Step
 
 LOCK = "host"
@@ -75,7 +92,7 @@ class Host:
                 raise Busy(error.pid) from error
             except OSError as error:
                 raise Refused("taking the lock of this host's devices", error) from error
-            self._rtnl = stack.enter_context(Rtnl())
+            self._rooms = stack.enter_context(Rooms())
             self._stack = stack.pop_all()
         return self
 
@@ -84,59 +101,80 @@ class Host:
     ) -> None:
         self._stack.close()
 
-    def observe(self, names: Collection[Key] = ()) -> list[Found[Device]]:
-        """Everything with our mark, and whatever stands under one of `names`, ours or not."""
-        wanted = set(names)
+    def observe(self, wanted: Collection[Device] = ()) -> list[Found[Device]]:
+        """Everything with our mark, and whatever stands where one of `wanted` is to be, ours or not.
+
+        Raises Refused.
+        """
+        sight = Sight.of(wanted)
         try:
-            links = self._rtnl.links()
-            insides = [
-                inside
-                for name in netns.names()
-                if (inside := netns.look(name, self._rtnl, self.name, ("netns", name) in wanted))
-            ]
-            found: list[Found[Device]] = [
-                Found(inside.namespace.item, inside.namespace.ours) for inside in insides
-            ]
-            for link in links:
-                found += self._seen(link, insides, wanted)
+            found: list[Found[Device]] = []
+            view = View(self._rooms, self._insides(sight, found))
+            for inside in view.insides.values():
+                rtnl = self._rooms.at(inside.netns).rtnl
+                for raw in inside.links:
+                    found += self._seen(raw, inside, view, rtnl, sight)
         except OSError as error:
             raise Refused("looking at the host's devices", error) from error
         return found
 
-    def _seen(
-        self, link: Link, insides: Sequence[netns.Inside], wanted: Collection[Key]
-    ) -> list[Found[Device]]:
-        mine = ours(link, self.name)
-        kinds = [kind for kind in ("veth", "tap") if (kind, link.name) in wanted]
-        if not mine and not kinds:
+    def _insides(self, sight: Sight, found: list[Found[Device]]) -> Iterator[Inside]:
+        """The host's own namespace and those that are ours or asked for; the latter are found on the way."""
+        yield look(self._rooms.at(""))
+        for name in netns.names():
+            try:
+                room = self._rooms.at(name)
+                loopback = room.rtnl.link("lo")
+                if loopback is None:
+                    continue
+                mine = ours(loopback, self.name)
+                if mine or name in sight.namespaces:
+                    found.append(Found(netns.SeenNamespace(name, loopback.up), mine))
+                    yield look(room)
+                elif name in sight.inside:
+                    yield look(room)
+            except NamespaceMissing:
+                continue
+
+    def _seen(self, raw: Link, inside: Inside, view: View, rtnl: Rtnl, sight: Sight) -> list[Found[Device]]:
+        kind = kind_of(raw)
+        mine = kind is not None and ours(raw, self.name)
+        keys = sight.keys.get((inside.netns, raw.name), ())
+        keep = kept(raw, self.name)
+        if not mine and not keys and not keep:
             return []
-        device: Device | None = None
-        if link.kind == "veth":
-            device = veth.seen(link, self._rtnl, insides)
-        elif link.tap:
-            device = tap.seen(link, self._rtnl)
-        else:
-            mine = False
-        if device is None and (link.kind == "veth" or link.tap):
+        try:
+            if keep or any(key[0] == Nic.kind for key in keys):
+                return [Found(self._read(NicKind(self.name), raw, inside, view, rtnl, sight))]
+            if kind is not None:
+                device = self._read(kind, raw, inside, view, rtnl, sight)
+                if mine or device.key in keys:
+                    return [Found(device, mine)]
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
             return []
-        if device is not None and (mine or device.key[0] in kinds):
-            return [Found(device, mine)]
-        return [Found(Stranger(link.name, kind, link.kind or "hardware"), ours=False) for kind in kinds]
+        return [Found(Stranger(key, raw.kind or "hardware"), ours=False) for key in keys]
+
+    def _read(self, kind: Kind[Any], raw: Link, inside: Inside, view: View, rtnl: Rtnl, sight: Sight) -> Link_:
+        detailed = (inside.netns, raw.name) in sight.detailed
+        device: Link_ = kind.device(**common(raw, inside, rtnl, detailed), **kind.seen(raw, inside, view))
+        return device
 
     def indexes(self, names: Collection[str]) -> dict[str, int]:
         """The kernel's number of each of the devices called so that are there. Raises Refused."""
         wanted = set(names)
         try:
-            return {link.name: link.index for link in self._rtnl.links() if link.name in wanted}
+            return {link.name: link.index for link in self._rooms.at("").rtnl.links() if link.name in wanted}
         except OSError as error:
             raise Refused("looking at the host's devices", error) from error
 
     def touch(self, name: str) -> None:
         """Have the kernel announce a device that is up, without changing it. Raises Refused."""
         try:
-            link = self._rtnl.link(name)
+            link = self._rooms.at("").rtnl.link(name)
             if link is not None:
-                self._rtnl.ask(RTM_NEWLINK, change_link(link.index, ifalias=link.alias))
+                self._rooms.at("").rtnl.ask(RTM_NEWLINK, link_message(link.index, text(IFLA_IFALIAS, link.alias)))
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise Refused(f"announcing the device {name}", error) from error
@@ -151,7 +189,7 @@ class Host:
         notes: list[str] = []
         self._announced: set[str] = set()
         steps = list(plan.steps)
-        gone = [step.key[1] for step in steps if step.verb == "remove" and step.key[0] == "netns"]
+        gone = [step.item.name for step in steps if step.verb == "remove" and isinstance(step.item, Namespace)]
         if gone:
             notes += [
                 f"the namespace {name} has no name any more, but lives on with its processes: "
@@ -163,11 +201,11 @@ class Host:
             together = _removals(steps[len(done) :])
             try:
                 if together:
-                    self._remove_links([each.key[1] for each in together])
+                    self._remove_links([each.item.place for each in together if isinstance(each.item, Link_)])
                     done += together
                     continue
-                if step.key[1] not in self._announced:
-                    self._announce([each.key[1] for each in steps[len(done) :] if each.verb == "add"])
+                if step.verb == "add":
+                    self._announce([each.item for each in steps[len(done) :] if each.verb == "add"])
                 self._do(step)
                 done.append(step)
             except KernelError as error:
@@ -187,12 +225,8 @@ class Host:
         return tuple(undone), regrets
 
     def _do(self, step: Step[Device]) -> None:
-        if step.verb in {"remove", "replace"}:
-            assert step.before is not None
-            if isinstance(step.before, Namespace):
-                netns.remove(step.before.name, self.name)
-            else:
-                self._remove_links([step.key[1]])
+        if step.verb in {"remove", "replace"} and step.before is not None:
+            self._remove(step.before)
         if step.after is None:
             return
         if step.verb == "change":
@@ -201,76 +235,122 @@ class Host:
                 return
             except DeviceMissing:
                 pass
-        if step.key[1] not in self._announced or step.verb != "add":
-            self._announce([step.key[1]])
+        self._announce([step.after])
         self._make(step.after)
 
-    def _announce(self, names: Sequence[str]) -> None:
-        self._announced.update(names)
-        if names:
-            self._before_make(names)
+    def _announce(self, devices: Iterable[Device]) -> None:
+        names = [device.name for device in devices if isinstance(device, Link_) and not device.netns]
+        new = [name for name in names if name not in self._announced]
+        self._announced.update(new)
+        if new:
+            self._before_make(new)
 
     def _make(self, device: Device) -> None:
         assert self.name is not None
         match device:
             case Namespace():
                 netns.make(device, self.name)
-            case Veth():
-                veth.make(device, self._rtnl, self.name)
-            case Tap():
-                tap.make(device, self._rtnl, self.name)
+            case Nic():
+                nic.keep(device, self._rooms, self.name)
+            case Link_():
+                make(KINDS[device.kind], device, self._rooms, self.name)
             case Stranger():
-                raise NameTaken(device.name, device.kind)
+                raise NameTaken(device.key[-1], device.kind)
 
     def _alter(self, device: Device) -> None:
         assert self.name is not None
         match device:
             case Namespace():
                 netns.alter(device, self.name)
-            case Veth():
-                veth.alter(device, self._rtnl, self.name)
-            case Tap():
-                tap.alter(device, self._rtnl, self.name)
+            case Nic():
+                nic.keep(device, self._rooms, self.name)
+            case Link_():
+                alter(KINDS[device.kind], device, self._rooms, self.name)
             case Stranger():
-                raise NameTaken(device.name, device.kind)
+                raise NameTaken(device.key[-1], device.kind)
 
-    def _remove_links(self, names: Sequence[str]) -> None:
+    def _remove(self, device: Device) -> None:
+        match device:
+            case Namespace():
+                self._rooms.forget(device.name)
+                netns.remove(device.name, self.name)
+            case Nic():
+                nic.release(device, self._rooms, self.name)
+            case Link_():
+                self._remove_links([device.place])
+                self._announced.discard(device.name)
+
+    def _remove_links(self, places: Iterable[Place]) -> None:
         """Remove devices of ours, all at once: one by one each costs 20 ms, a group of a thousand 0.2 s."""
-        try:
-            if len(names) == 1:
-                link = self._rtnl.link(names[0])
-                links = [link] if link is not None else []
-            else:
-                links = self._rtnl.links()
-            wanted = set(names)
-            found = [link for link in links if link.name in wanted]
+        names: dict[str, set[str]] = {}
+        for where, name in places:
+            names.setdefault(where, set()).add(name)
+        for where in sorted(names):
+            try:
+                self._remove_within(self._rooms.at(where).rtnl, names[where])
+            except NamespaceMissing:
+                continue
+            except OSError as error:
+                said = ", ".join(sorted(names[where])[:3])
+                raise Refused(f"removing {said}{'…' if len(names[where]) > 3 else ''}", error) from error
+
+    def _remove_within(self, rtnl: Rtnl, names: Collection[str]) -> None:
+        links = rtnl.links() if len(names) > 1 else [each for name in names if (each := rtnl.link(name)) is not None]
+        found = [link for link in links if link.name in names]
+        for link in found:
+            if not ours(link, self.name):
+                raise NameTaken(link.name, link.kind)
+        if len(found) == 1:
+            _delete(rtnl, link_message(found[0].index))
+        elif found and found == [link for link in links if link.group == GROUP]:
+            _delete(rtnl, link_message(0, u32(IFLA_GROUP, GROUP)))
+        elif found:
             for link in found:
-                if not ours(link, self.name):
-                    raise NameTaken(link.name, link.kind)
-            if len(found) == 1:
-                self._delete(change_link(found[0].index))
-            elif found and found == [link for link in links if link.group == GROUP]:
-                self._delete(change_link(0, group=GROUP))
-            elif found:
-                for link in found:
-                    self._doom(link)
-                self._delete(change_link(0, group=DOOMED))
-        except OSError as error:
-            raise Refused(f"removing {', '.join(names[:3])}{'…' if len(names) > 3 else ''}", error) from error
+                _doom(rtnl, link)
+            _delete(rtnl, link_message(0, u32(IFLA_GROUP, DOOMED)))
 
-    def _doom(self, link: Link) -> None:
-        try:
-            self._rtnl.ask(RTM_NEWLINK, change_link(link.index, group=DOOMED))
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
 
-    def _delete(self, message: object) -> None:
-        try:
-            self._rtnl.ask(RTM_DELLINK, message)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
+@dataclass(frozen=True)
+class Sight:
+    """Where to look."""
+
+    keys: Mapping[Place, Collection[Key]]
+    """What is wanted at a place."""
+    detailed: Collection[Place]
+    """Of whose offloads something is said."""
+    namespaces: Collection[str]
+    inside: Collection[str]
+    """The namespaces in which links are wanted."""
+
+    @staticmethod
+    def of(wanted: Iterable[Device]) -> Sight:
+        keys: dict[Place, list[Key]] = {}
+        detailed = set()
+        namespaces = set()
+        for device in wanted:
+            if isinstance(device, Link_):
+                keys.setdefault(device.place, []).append(device.key)
+                if device.offloads:
+                    detailed.add(device.place)
+            elif isinstance(device, Namespace):
+                namespaces.add(device.name)
+        return Sight(keys, detailed, namespaces, {where for where, _ in keys})
+
+
+def _doom(rtnl: Rtnl, link: Link) -> None:
+    try:
+        rtnl.ask(RTM_NEWLINK, link_message(link.index, u32(IFLA_GROUP, DOOMED)))
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _delete(rtnl: Rtnl, message: bytes) -> None:
+    try:
+        rtnl.ask(RTM_DELLINK, message)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
 
 
 def lacks() -> tuple[str, ...]:
@@ -286,7 +366,7 @@ def _removals(steps: Sequence[Step[Device]]) -> list[Step[Device]]:
     """The steps at the beginning that remove links and can be done together."""
     together: list[Step[Device]] = []
     for step in steps:
-        if step.verb != "remove" or step.key[0] == "netns":
+        if step.verb != "remove" or not isinstance(step.item, Link_) or isinstance(step.item, Nic):
             break
         together.append(step)
     return together

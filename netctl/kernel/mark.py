@@ -22,6 +22,17 @@ def mark(host: str) -> str:
     return PREFIX + host
 
 
+def altname(host: str, name: str) -> str:
+    """The alternative name of a NIC that netctl keeps for `host`: it was there before, its alias may be somebody's."""
+    return f"{mark(host)}:{name}"
+
+
+def kept(link: Link, host: str | None) -> bool:
+    """Whether a device is a NIC that netctl keeps for `host`, or with None for any host."""
+    prefix = PREFIX if host is None else mark(host) + ":"
+    return any(each.startswith(prefix) for each in link.altnames)
+
+
 def ours(link: Link, host: str | None) -> bool:
     """Whether a device is `host`'s, or with None that of any host of netctl's."""
     if not link.alias:

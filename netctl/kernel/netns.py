@@ -8,15 +8,15 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from netctl.desired.device import Namespace
+from netctl.kernel.attribute import text, u32
 from netctl.kernel.errors import NamespaceMissing, NameTaken, Refused
 from netctl.kernel.mark import GROUP, mark, ours
-from netctl.kernel.offload import tx_checksum
-from netctl.kernel.rtnl import RTM_NEWLINK, Link, Rtnl, change_link
-from netctl.plan import Found, Value
+from netctl.kernel.rtnl import IFF_UP, IFLA_GROUP, IFLA_IFALIAS, RTM_NEWLINK, Link, Rtnl, link_message
+from netctl.plan import Value
 
 FOLDER = Path("/run/netns")
 
@@ -38,20 +38,6 @@ class SeenNamespace(Namespace):
         return {"loopback_up": self.loopback_up}
 
 
-@dataclass(frozen=True)
-class Inside:
-    """What is in a namespace."""
-
-    namespace: Found[SeenNamespace]
-    nsid: int | None
-    """Its ID in the host's own namespace, by which a veth there says where its peer is."""
-    links: tuple[Link, ...] = ()
-    addresses: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    """By device index; without those that come and go by themselves. Sorted."""
-    tx_checksum: Mapping[int, bool] = field(default_factory=dict)
-    """By device index, of veths."""
-
-
 @contextmanager
 def opened(name: str) -> Iterator[int]:
     """A file descriptor of the namespace called `name`. Raises NamespaceMissing."""
@@ -67,11 +53,32 @@ def opened(name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def rtnl(namespace: int) -> Rtnl:
-    """A socket inside the namespace behind a file descriptor."""
+@contextmanager
+def inside(namespace: int) -> Iterator[None]:
+    """The calling thread is in the namespace behind a file descriptor meanwhile."""
     with _home():
         _check(_libc.setns(namespace, CLONE_NEWNET))
+        yield
+
+
+def rtnl(namespace: int) -> Rtnl:
+    """A socket inside the namespace behind a file descriptor."""
+    with inside(namespace):
         return Rtnl()
+
+
+@contextmanager
+def entered(name: str) -> Iterator[None]:
+    """The calling thread is in the namespace called `name`, "" for the host's own, and back afterwards.
+
+    Raises NamespaceMissing.
+    """
+    if not name:
+        yield
+        return
+    with opened(name) as namespace, _home():
+        _check(_libc.setns(namespace, CLONE_NEWNET))
+        yield
 
 
 def names() -> list[str]:
@@ -82,48 +89,17 @@ def names() -> list[str]:
         return []
 
 
-def look(name: str, outside: Rtnl, host: str | None, wanted: bool) -> Inside | None:
-    """What is in the namespace called `name`; None where there is none, or it is neither ours nor wanted."""
-    try:
-        with opened(name) as descriptor, rtnl(descriptor) as inside:
-            links = tuple(inside.links())
-            loopback = next((link for link in links if link.name == "lo"), None)
-            if loopback is None:
-                return None
-            is_ours = ours(loopback, host)
-            if not is_ours and not wanted:
-                return None
-            addresses: dict[int, list[str]] = {}
-            for each in inside.addresses():
-                if each.configured:
-                    addresses.setdefault(each.index, []).append(each.text)
-            checksums: dict[int, bool] = {}
-            for link in links:
-                if link.kind == "veth":
-                    with suppress(OSError):
-                        checksums[link.index] = tx_checksum(inside, link.name)
-            return Inside(
-                Found(SeenNamespace(name, loopback.up), is_ours),
-                outside.nsid(descriptor),
-                links,
-                {index: tuple(sorted(texts)) for index, texts in addresses.items()},
-                checksums,
-            )
-    except NamespaceMissing:
-        return None
-
-
 def make(namespace: Namespace, host: str) -> None:
     """Make it, marked and with its loopback up before it has a name. One of ours that is there is put right.
 
     Raises NameTaken, Refused.
     """
     try:
-        with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
-            loopback = inside.link("lo")
+        with opened(namespace.name) as descriptor, rtnl(descriptor) as room:
+            loopback = room.link("lo")
             if loopback is None or not ours(loopback, host):
                 raise NameTaken(namespace.name, "network namespace")
-            _set_up(inside, loopback, host)
+            _set_up(room, loopback, host)
             return
     except NamespaceMissing:
         pass
@@ -133,10 +109,10 @@ def make(namespace: Namespace, host: str) -> None:
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0))
         with _home():
             _check(_libc.unshare(CLONE_NEWNET))
-            with Rtnl() as inside:
-                loopback = inside.link("lo")
+            with Rtnl() as room:
+                loopback = room.link("lo")
                 assert loopback is not None
-                _set_up(inside, loopback, host)
+                _set_up(room, loopback, host)
             _mount("/proc/thread-self/ns/net", path, MS_BIND)
     except OSError as error:
         raise Refused(f"making the network namespace {namespace.name}", error) from error
@@ -145,10 +121,10 @@ def make(namespace: Namespace, host: str) -> None:
 def alter(namespace: Namespace, host: str) -> None:
     """Put its loopback up. Raises NamespaceMissing, Refused."""
     try:
-        with opened(namespace.name) as descriptor, rtnl(descriptor) as inside:
-            loopback = inside.link("lo")
+        with opened(namespace.name) as descriptor, rtnl(descriptor) as room:
+            loopback = room.link("lo")
             assert loopback is not None
-            _set_up(inside, loopback, host)
+            _set_up(room, loopback, host)
     except OSError as error:
         raise Refused(f"the loopback of the network namespace {namespace.name}", error) from error
 
@@ -160,8 +136,8 @@ def remove(name: str, host: str | None) -> None:
     """
     path = os.fsencode(FOLDER / name)
     try:
-        with opened(name) as descriptor, rtnl(descriptor) as inside:
-            loopback = inside.link("lo")
+        with opened(name) as descriptor, rtnl(descriptor) as room:
+            loopback = room.link("lo")
         if loopback is not None and not ours(loopback, host):
             raise NameTaken(name, "network namespace")
         while _libc.umount2(path, MNT_DETACH) == 0:
@@ -191,8 +167,9 @@ def residents(wanted: Collection[str]) -> dict[str, list[int]]:
     return found
 
 
-def _set_up(inside: Rtnl, loopback: Link, host: str) -> None:
-    inside.ask(RTM_NEWLINK, change_link(loopback.index, up=True, ifalias=mark(host), group=GROUP))
+def _set_up(room: Rtnl, loopback: Link, host: str) -> None:
+    parts = (text(IFLA_IFALIAS, mark(host)), u32(IFLA_GROUP, GROUP))
+    room.ask(RTM_NEWLINK, link_message(loopback.index, *parts, flags=IFF_UP, mask=IFF_UP))
 
 
 def _is_namespace(descriptor: int) -> bool:

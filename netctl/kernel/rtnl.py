@@ -1,7 +1,8 @@
-"""rtnetlink (rtnetlink(7)): requests are packed by pyroute2, answers are read here.
+"""rtnetlink (rtnetlink(7)).
 
 Reading is a plain walk over the attributes because a daemon looks at all devices again and again: 1 000 of
-them take 17 ms so, 260 ms by pyroute2's decoder.
+them take 17 ms so, 260 ms by pyroute2's decoder. What is asked of devices is packed here too, for there may be
+thousands at once; the rest by pyroute2.
 """
 
 from __future__ import annotations
@@ -10,34 +11,40 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from struct import Struct
 from types import TracebackType
-from typing import Any
 
 from pyroute2.netlink import nlmsg
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
+
+from netctl.kernel.attribute import text, u32
 
 NETLINK_ROUTE = 0
 SOL_NETLINK = 270
-NETLINK_CAP_ACK, NETLINK_EXT_ACK = 10, 11
+NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ACK_TLVS = 0x1, 0x4, 0x10, 0x200
 NLM_F_DUMP, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x300, 0x100, 0x200, 0x400
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90
+RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
-IFF_UP, IFF_RUNNING = 0x1, 0x40
+IFF_UP, IFF_RUNNING, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x40, 0x100, 0x200
 IFA_F_PERMANENT = 0x80
 IFAPROT_KERNEL_LL = 3
-RTEXT_FILTER_SKIP_STATS = 8
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
+IFLA_MASTER, IFLA_TXQLEN, IFLA_LINKINFO, IFLA_IFALIAS = 10, 13, 18, 20
+IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 27, 28, 29, 52, 53
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
+IFLA_AF_SPEC = 26
+AF_BRIDGE = 7
+RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 2, 8
 TUN_MODE_TAP = 2
 
 _HEADER = Struct("=IHHII")
@@ -74,6 +81,19 @@ class Link:
     """The namespace in which `lower` counts, by its ID here; None for this one."""
     tap: bool
     """Of kind tun: whether it carries Ethernet frames."""
+    promisc: bool = False
+    allmulticast: bool = False
+    """Both as somebody asked for them; what the kernel needs itself does not count."""
+    txqueuelen: int = 0
+    master: int = 0
+    """The index of what it is a port of; 0 for none."""
+    data: bytes = b""
+    """IFLA_INFO_DATA: the attributes that its kind has."""
+    port_kind: str = ""
+    """The kind of its master, where it tells of its ports: "bridge", "bond"."""
+    port_data: bytes = b""
+    """IFLA_INFO_SLAVE_DATA: what that says of it."""
+    altnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ class Rtnl:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
         self._socket.bind((0, 0))
-        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(SOL_NETLINK, option, 1)
         self._sequence = 0
         self._interrupted = False
@@ -122,8 +142,9 @@ class Rtnl:
         """A device ioctl (netdevice(7)) in the socket's namespace. Raises OSError."""
         fcntl.ioctl(self._socket, request, argument)
 
-    def ask(self, kind: int, message: nlmsg, flags: int = 0) -> None:
-        """Have one thing done. Raises OSError with the kernel's own words where it has any."""
+    def ask(self, kind: int, message: nlmsg | bytes, flags: int = 0) -> None:
+        """Have one thing done. `message` may be just its body. Raises OSError with the kernel's own words where it has
+        any."""
         self._send(packed(message, kind, flags | NLM_F_ACK))
         for _ in self._answers():
             pass
@@ -134,8 +155,7 @@ class Rtnl:
 
     def link(self, name: str) -> Link | None:
         """The device called `name`; None where there is none."""
-        message = ifinfmsg()
-        message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
+        message = link_message(0, text(IFLA_IFNAME, name), u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS))
         try:
             self._send(packed(message, RTM_GETLINK, NLM_F_ACK))
             (link,) = [read_link(body) for body in self._answers()]
@@ -150,19 +170,24 @@ class Rtnl:
         name, all of the namespace; none where there is none."""
         if not name:
             return self._dump(_ALL_LINKS_COUNTED)
-        message = ifinfmsg()
-        message["attrs"] = [("IFLA_IFNAME", name)]
         try:
-            self._send(packed(message, RTM_GETLINK, NLM_F_ACK))
+            self._send(packed(link_message(0, text(IFLA_IFNAME, name)), RTM_GETLINK, NLM_F_ACK))
             return list(self._answers())
         except OSError as error:
             if error.errno == errno.ENODEV:
                 return []
             raise
 
-    def addresses(self) -> list[Address]:
-        """All addresses of the namespace."""
-        return [read_address(body) for body in self._dump(_ALL_ADDRESSES)]
+    def addresses(self, index: int = 0) -> list[Address]:
+        """All addresses of the namespace, or those of the device with that index."""
+        question = packed(_IFADDR.pack(0, 0, 0, 0, index), RTM_GETADDR, NLM_F_DUMP)
+        found = [read_address(body) for body in self._dump(question)]
+        return [each for each in found if index in (0, each.index)]
+
+    def bridged(self) -> list[bytes]:
+        """The bodies of the RTM_NEWLINK messages that describe the ports of bridges with their VLANs."""
+        message = link_message(0, u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN), family=AF_BRIDGE)
+        return self._dump(packed(message, RTM_GETLINK, NLM_F_DUMP))
 
     def nsid(self, namespace: int) -> int | None:
         """The ID that the namespace behind a file descriptor has here; None while it has none."""
@@ -176,12 +201,20 @@ class Rtnl:
                 return None if number < 0 else number
         return None
 
-    def _dump(self, question: bytes) -> list[bytes]:
+    def matching(self, kind: int, body: bytes, keep: Callable[[bytes], bool] = lambda _: True) -> list[bytes]:
+        """What fits the header and the attributes of a question, by the kernel's own choice, and then `keep`."""
+        self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        try:
+            return self._dump(packed(body, kind, NLM_F_DUMP), keep)
+        finally:
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 0)
+
+    def _dump(self, question: bytes, keep: Callable[[bytes], bool] = lambda _: True) -> list[bytes]:
         """Every answer to one question. What changes while the kernel answers makes it start again."""
         for _ in range(_DUMP_TRIES):
             self._send(question)
             self._interrupted = False
-            answers = list(self._answers())
+            answers = [each for each in self._answers() if keep(each)]
             if not self._interrupted:
                 break
         return answers
@@ -207,8 +240,10 @@ class Rtnl:
                 yield body
 
 
-def packed(message: nlmsg, kind: int, flags: int) -> bytes:
+def packed(message: nlmsg | bytes, kind: int, flags: int) -> bytes:
     """The request as it goes to the kernel, but for its sequence number."""
+    if isinstance(message, bytes):
+        return _HEADER.pack(_HEADER.size + len(message), kind, flags | NLM_F_REQUEST, 0, 0) + message
     message["header"] = {"type": kind, "flags": flags | NLM_F_REQUEST, "sequence_number": 0, "pid": 0}
     message.encode()
     return bytes(message.data)
@@ -238,6 +273,16 @@ def attributes(body: bytes, offset: int = 0) -> dict[int, bytes]:
     return found
 
 
+def listed(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes of a list, where several have one type."""
+    while len(body) >= 4:
+        length, kind = _ATTRIBUTE.unpack_from(body)
+        if length < 4:
+            return
+        yield kind & 0x3FFF, body[4:length]
+        body = body[(length + 3) & ~3 :]
+
+
 def link_name(body: bytes) -> str:
     """The name in the body of an RTM_NEWLINK or RTM_DELLINK."""
     return _text(attributes(body, _IFINFO.size).get(3, b""))
@@ -247,9 +292,10 @@ def read_link(body: bytes) -> Link:
     """The device that the body of an RTM_NEWLINK or RTM_DELLINK describes."""
     _, _, index, flags, _ = _IFINFO.unpack_from(body)
     found = attributes(body, _IFINFO.size)
-    info = attributes(found.get(18, b""))
-    kind = _text(info.get(1, b""))
-    mode = attributes(info.get(2, b"")).get(3) if kind == "tun" else None
+    info = attributes(found.get(IFLA_LINKINFO, b""))
+    kind = _text(info.get(IFLA_INFO_KIND, b""))
+    data = info.get(IFLA_INFO_DATA, b"")
+    mode = attributes(data).get(3) if kind == "tun" else None
     nsid = found.get(37)
     return Link(
         index=index,
@@ -264,6 +310,14 @@ def read_link(body: bytes) -> Link:
         lower=_number(found, 5),
         lower_nsid=None if nsid is None else _I32.unpack(nsid)[0],
         tap=mode is not None and mode[0] == TUN_MODE_TAP,
+        promisc=bool(flags & IFF_PROMISC),
+        allmulticast=bool(flags & IFF_ALLMULTI),
+        txqueuelen=_number(found, IFLA_TXQLEN),
+        master=_number(found, IFLA_MASTER),
+        data=data,
+        port_kind=_text(info.get(IFLA_INFO_SLAVE_KIND, b"")),
+        port_data=info.get(IFLA_INFO_SLAVE_DATA, b""),
+        altnames=tuple(_text(value) for _, value in listed(found.get(IFLA_PROP_LIST, b""))),
     )
 
 
@@ -300,16 +354,10 @@ def _words(body: bytes, flags: int) -> str:
     return _text(attributes(body, 4 + _HEADER.size).get(1, b""))
 
 
-def change_link(index: int, up: bool | None = None, **attrs: Any) -> ifinfmsg:
-    """A request about the device with that index. `attrs` are named like «mtu» for IFLA_MTU."""
-    message = ifinfmsg()
-    message["index"] = index
-    if up is not None:
-        message["flags"], message["change"] = (IFF_UP if up else 0), IFF_UP
-    message["attrs"] = [(f"IFLA_{name.upper()}", value) for name, value in attrs.items() if value is not None]
-    return message
+def link_message(index: int, *attributes: bytes, flags: int = 0, mask: int = 0, family: int = 0) -> bytes:
+    """The body of a request about the device with that index; `mask` are the `flags` that are to be set or cleared."""
+    return _IFINFO.pack(family, 0, index, flags, mask) + b"".join(attributes)
 
 
-_ALL_LINKS = packed(change_link(0, ext_mask=RTEXT_FILTER_SKIP_STATS), RTM_GETLINK, NLM_F_DUMP)
-_ALL_LINKS_COUNTED = packed(change_link(0), RTM_GETLINK, NLM_F_DUMP)
-_ALL_ADDRESSES = packed(ifaddrmsg(), RTM_GETADDR, NLM_F_DUMP)
+_ALL_LINKS = packed(link_message(0, u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)), RTM_GETLINK, NLM_F_DUMP)
+_ALL_LINKS_COUNTED = packed(link_message(0), RTM_GETLINK, NLM_F_DUMP)

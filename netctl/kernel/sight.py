@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path as File
 from types import TracebackType
 
-from netctl.kernel import netns
+from netctl.kernel import netns, offload
 from netctl.kernel.errors import NamespaceMissing
-from netctl.kernel.offload import tx_checksum
 from netctl.kernel.rtnl import IFF_UP, Rtnl, attributes, read_link
 from netctl.path import Counters, Device
 
@@ -99,7 +98,7 @@ class Sight:
             return seen
         checksum = None
         with suppress(OSError):
-            checksum = tx_checksum(rtnl, seen.device.name)
+            checksum = offload.tx_checksum(offload.requested(rtnl, seen.device.name))
         return replace(seen, device=replace(seen.device, tx_checksum=checksum))
 
 

@@ -6,92 +6,91 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from netctl.desired.device import Tap
-from netctl.kernel.errors import DeviceMissing, ModuleMissing, NameTaken, Refused
-from netctl.kernel.mark import GROUP, mark, ours
-from netctl.kernel.offload import set_tx_checksum, tx_checksum
-from netctl.kernel.rtnl import RTM_NEWLINK, Link, Rtnl, change_link
-from netctl.plan import Value
+from netctl.desired.link import Tap
+from netctl.kernel.errors import KernelError, ModuleMissing, Refused
+from netctl.kernel.link import Kind, particular
+from netctl.kernel.netns import inside as entered
+from netctl.kernel.rooms import Room, Rooms
+from netctl.kernel.rtnl import Link
+from netctl.kernel.view import Inside, View
 
 DEVICE = "/dev/net/tun"
-TUNSETIFF, TUNSETPERSIST = 0x4004_54CA, 0x4004_54CB
-IFF_TAP, IFF_NO_PI, IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
+TUNSETIFF, TUNSETPERSIST, TUNSETOWNER, TUNSETGROUP = 0x4004_54CA, 0x4004_54CB, 0x4004_54CC, 0x4004_54CE
+IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR, IFF_TUN_EXCL = 0x0002, 0x0100, 0x1000, 0x4000, 0x8000
+IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_MULTI_QUEUE = 1, 2, 7
 
 
-@dataclass(frozen=True)
-class SeenTap(Tap):
-    """A tap as it was found."""
+class TapKind(Kind[Tap]):
+    device = Tap
+    module = "tun"
 
-    up: bool = True
+    def is_one(self, raw: Link) -> bool:
+        return raw.tap
 
-    def facts(self) -> Mapping[str, Value]:
-        return {**super().facts(), "up": self.up}
+    def seen(self, raw: Link, _inside: Inside, _view: View) -> dict[str, Any]:
+        multi_queue = particular(raw).get(IFLA_TUN_MULTI_QUEUE, b"\0") != b"\0"
+        return {**_owners(raw), "multi_queue": multi_queue}
 
+    def make(self, link: Tap, rooms: Rooms, finish: Callable[[], None]) -> None:
+        """It outlives this process only once it is complete and marked: what is interrupted leaves nothing."""
+        with _attached(link, rooms.at(link.netns), IFF_TUN_EXCL) as handle:
+            _give(handle, link)
+            finish()
+            fcntl.ioctl(handle, TUNSETPERSIST, 1)
 
-def seen(link: Link, rtnl: Rtnl) -> SeenTap | None:
-    """The tap that a link is; None when it is gone."""
-    try:
-        checksum = tx_checksum(rtnl, link.name)
-    except OSError:
-        return None
-    return SeenTap(name=link.name, mac=link.mac, mtu=link.mtu, tx_checksum=checksum, up=link.up)
-
-
-def make(tap: Tap, rtnl: Rtnl, host: str) -> None:
-    """Make it; one of ours that is there is put right.
-
-    It outlives this process only once it is complete and marked: what is interrupted leaves nothing.
-
-    Raises ModuleMissing, NameTaken, Refused.
-    """
-    try:
-        handle = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
-            raise ModuleMissing("tun") from error
-        raise Refused(f"opening {DEVICE} to make the tap {tap.name}", error) from error
-    try:
-        flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL
-        try:
-            fcntl.ioctl(handle, TUNSETIFF, struct.pack("16sH22x", tap.name.encode(), flags))
-        except OSError as error:
-            if error.errno not in {errno.EBUSY, errno.EEXIST}:
-                raise
-            alter(tap, rtnl, host)
+    def change(self, link: Tap, raw: Link, room: Room) -> None:
+        found = _owners(raw)
+        wanted = {"owner": link.owner, "group": link.group}
+        if all(value is None or value == found[name] for name, value in wanted.items()):
             return
-        alter(tap, rtnl, host, new=True)
-        fcntl.ioctl(handle, TUNSETPERSIST, 1)
-    except OSError as error:
-        raise Refused(f"making the tap {tap.name}", error) from error
-    finally:
-        os.close(handle)
+        try:
+            with _attached(link, room, 0) as handle:
+                _give(handle, link)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            raise KernelError(
+                f"the owner of the tap {link.name} cannot be changed while a guest has it open", "stop the guest first"
+            ) from error
 
 
-def alter(tap: Tap, rtnl: Rtnl, host: str, new: bool = False) -> None:
-    """Give it everything that `tap` says; it comes up last, for a wire that has it only at first.
+@contextmanager
+def _attached(link: Tap, room: Room, flags: int) -> Iterator[int]:
+    """A file descriptor that holds the tap; without IFF_TUN_EXCL one that is there is meant. Raises KernelError and
+    OSError."""
+    flags |= IFF_TAP | IFF_NO_PI
+    flags |= (IFF_MULTI_QUEUE if link.multi_queue else 0) | (IFF_VNET_HDR if link.vnet_hdr else 0)
+    with ExitStack() as stack:
+        try:
+            with entered(room.descriptor):
+                handle = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+                raise ModuleMissing("tun") from error
+            raise Refused(f"opening {DEVICE} for the tap {link.name}", error) from error
+        stack.callback(os.close, handle)
+        fcntl.ioctl(handle, TUNSETIFF, struct.pack("16sH22x", link.name.encode(), flags))
+        yield handle
 
-    `new` is one that is not marked yet.
 
-    Raises DeviceMissing, NameTaken, Refused.
-    """
-    link = rtnl.link(tap.name)
-    if link is None:
-        raise DeviceMissing(tap.name)
-    if not new and (not ours(link, host) or not link.tap):
-        raise NameTaken(tap.name, "tap" if link.tap else link.kind)
-    up = None if tap.carried and link.alias else True
-    try:
-        set_tx_checksum(rtnl, tap.name, tap.tx_checksum)
-        rtnl.ask(
-            RTM_NEWLINK,
-            change_link(
-                link.index, up=up, address=tap.mac, mtu=tap.mtu, ifalias=mark(host), group=GROUP
-            ),
-        )
-    except OSError as error:
-        if error.errno == errno.ENODEV:
-            raise DeviceMissing(tap.name) from error
-        raise Refused(f"the tap {tap.name}", error) from error
+def _give(handle: int, link: Tap) -> None:
+    for request, what, who in ((TUNSETOWNER, "user", link.owner), (TUNSETGROUP, "group", link.group)):
+        if isinstance(who, str):
+            raise KernelError(
+                f"this machine has no {what} called {who}, who is to own the tap {link.name}",
+                f"make the {what}, or name another in the policy",
+            )
+        if who is not None and who >= 0:
+            fcntl.ioctl(handle, request, who)
+
+
+def _owners(raw: Link) -> dict[str, int]:
+    data = particular(raw)
+    return {
+        name: int.from_bytes(data[kind], "little") if kind in data else -1
+        for name, kind in (("owner", IFLA_TUN_OWNER), ("group", IFLA_TUN_GROUP))
+    }

@@ -39,6 +39,10 @@ class MacvtapNic(BaseNic):
     device: Literal["macvtap"] = Field(description="`macvtap`.")
     lower: DeviceName = Field(description="The device that the macvtap sits on.")
     mode: MacvtapMode = Field("vepa", description="How macvtaps on one device reach each other.")
+    allmulticast: StrictBool = Field(
+        False, description="Whether it takes every multicast frame; LLDP does not reach the guest without."
+    )
+    promisc: StrictBool = Field(False, description="Whether it takes frames for every address.")
 
 
 Nic = Annotated[TapNic | VethNic | MacvtapNic, Field(discriminator="device")]

@@ -35,7 +35,11 @@ class BridgePort(Part):
 
 class BaseLink(Part):
     mtu: Mtu | None = Field(None, description="Bytes, 68 to 65535; the kernel's when left out.")
-    mac: Mac | None = Field(None, description="Its MAC; the kernel's when left out.")
+    mac: Mac | None = Field(
+        None,
+        description="Its MAC. When left out: a bridge has that of the first NIC among its ports, or else one that never "
+        "changes, made up; others the kernel's.",
+    )
     up: StrictBool = Field(True, description="Whether it is administratively up.")
     promisc: StrictBool = Field(False, description="Whether it takes frames for every address.")
     allmulticast: StrictBool = Field(False, description="Whether it takes every multicast frame.")
@@ -161,7 +165,24 @@ class IfbLink(BaseLink):
     kind: Literal["ifb"] = Field(description="`ifb`.")
 
 
+class NicLink(BaseLink):
+    """A device that is there already, a physical one above all: it is never made nor removed. What is said of it is
+    kept so; what is left out is left alone."""
+
+    kind: Literal["nic"] = Field(description="`nic`.")
+
+
 Link = Annotated[
-    VethLink | BridgeLink | VlanLink | BondLink | VxlanLink | MacvlanLink | MacvtapLink | DummyLink | TapLink | IfbLink,
+    VethLink
+    | BridgeLink
+    | VlanLink
+    | BondLink
+    | VxlanLink
+    | MacvlanLink
+    | MacvtapLink
+    | DummyLink
+    | TapLink
+    | IfbLink
+    | NicLink,
     Field(discriminator="kind"),
 ]

@@ -99,17 +99,6 @@ def _tls(policy: Policy) -> Places:
             yield (*path, "ovsdb"), "tcp: over a network that you trust, or a tunnel, is"
 
 
-def _macvtaps(policy: Policy) -> Places:
-    for path, host in _hosts(policy):
-        for guest_name, guest in host.guests.items():
-            for nic_name, nic in guest.nics.items():
-                if isinstance(nic, MacvtapNic):
-                    yield (
-                        (*path, "guests", guest_name, "nics", nic_name, "device"),
-                        "a tap with a wire is",
-                    )
-
-
 def _queues(policy: Policy) -> Places:
     for name in policy.queues:
         yield ("queues", name), ""
@@ -128,8 +117,6 @@ _COPIED_ACROSS = OfCopy(_apart, lambda end, monitor: f"the wire ends in {end}, t
 
 NOT_YET = (
     NotYet("ovsdb over TLS", _tls, Host, "ovsdb"),
-    NotYet("macvtap NICs", _macvtaps, MacvtapNic),
-    NotYet("links", _section("links"), Host, "links"),
     NotYet("uplinks", _section("uplinks"), Host, "uplinks"),
     NotYet("sysctls", _section("sysctls"), Host, "sysctls"),
     NotYet("queues", _queues, Policy, "queues"),

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netctl import rundir
-from netctl.desired.device import ORDER, Device
+from netctl.desired.device import Device, plan_host
 from netctl.desired.host import devices
 from netctl.kernel import Host
 from netctl.kernel.events import BUFFER, RTNLGRP_LINK, SO_RCVBUFFORCE
 from netctl.kernel.rtnl import NETLINK_ROUTE, RTM_DELLINK, RTM_NEWLINK, Link, messages, read_link
-from netctl.plan import Plan, delta
+from netctl.plan import Plan
 from netctl.policy import Loaded, load
 from tests.e2e.box import Box
 
@@ -49,16 +49,16 @@ def timed(what: Callable[[], object]) -> float:
 
 def by_netctl(loaded: Loaded) -> dict[str, float]:
     wanted = devices(loaded, "hv1")
-    keys = [each.item.key for each in wanted]
+    items = [each.item for each in wanted]
 
     def plan(host: Host) -> Plan[Device]:
-        return delta(wanted, host.observe(keys), ORDER)
+        return plan_host(wanted, host.observe(items))
 
     def make() -> None:
         with Host("hv1") as host:
             outcome = host.apply(plan(host))
             assert outcome.ok, outcome.error
-            assert len(outcome.done) == TAPS + 2 * ROOMS
+            assert len(outcome.done) == TAPS + 3 * ROOMS
 
     def verify() -> None:
         with Host("hv1") as host:
@@ -67,7 +67,7 @@ def by_netctl(loaded: Loaded) -> dict[str, float]:
 
     def remove() -> None:
         with Host("hv1") as host:
-            outcome = host.apply(delta([], host.observe(), ORDER))
+            outcome = host.apply(plan_host([], host.observe()))
             assert outcome.ok, outcome.error
             assert not host.observe()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netctl.desired.device import Namespace, Tap, Veth
+from netctl.desired.device import Namespace
 from netctl.desired.host import NoSuchHost, choose_host, devices
+from netctl.desired.link import Tap, Veth
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Bridge, Port
@@ -57,33 +58,47 @@ def test_a_bridge_may_say_as_much_as_its_probes_need(lab: Loaded) -> None:
 
 def test_devices(lab: Loaded) -> None:
     assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
-        ("tap", "vm1-eth1"): Tap("vm1-eth1", "fe:54:00:84:e3:62", 9000, tx_checksum=False, carried=True),
-        ("tap", "plain"): Tap("plain", "fe" + guest_mac("hv1", "vm1", "eth2")[2:], 1500, carried=True),
+        ("tap", "vm1-eth1"): Tap(
+            name="vm1-eth1", mac="fe:54:00:84:e3:62", mtu=9000, tx_checksum=False, up=None, master=None
+        ),
+        ("tap", "plain"): Tap(
+            name="plain",
+            mac="fe" + guest_mac("hv1", "vm1", "eth2")[2:],
+            mtu=1500,
+            tx_checksum=True,
+            up=None,
+            master=None,
+        ),
         ("netns", "ns1"): Namespace("ns1"),
         ("veth", "ns1-eth0"): Veth(
-            "ns1-eth0",
-            "ns1",
-            "eth0",
-            peer_mac=guest_mac("hv1", "ns1", "eth0"),
+            name="ns1-eth0", peer="eth0", peer_netns="ns1", mtu=1500, tx_checksum=False, up=None, master=None
+        ),
+        ("veth", "ns1", "eth0"): Veth(
+            name="eth0",
+            netns="ns1",
+            peer="ns1-eth0",
+            mac=guest_mac("hv1", "ns1", "eth0"),
+            mtu=1500,
             addresses=("10.120.1.11/24", "fd00::1/64"),
             tx_checksum=False,
-            carried=True,
+            master=None,
         ),
     }
 
 
 def test_a_device_is_kept_up_unless_a_wire_passes_carrier_on_to_it() -> None:
-    def kept(wires: str) -> dict[str, list[str]]:
+    def kept(wires: str) -> dict[str, bool]:
         loaded = loads(LAB.partition("wires:")[0] + wires, "lab.yaml")
         assert not loaded.problems, loaded.problems
         items = [want.item for want in devices(loaded, "hv1") if want.item.key[0] != "netns"]
-        return {item.key[1]: sorted({"up", "peer_up"} & item.facts().keys()) for item in items}
+        return {"/".join(item.key[1:]): "up" in item.facts() for item in items}
 
     wire = "wires:\n  - {ends: [vm1-eth1, ns1-eth0], carrier: CARRIER}\n"
-    assert kept("") == {"vm1-eth1": ["up"], "plain": ["up"], "ns1-eth0": ["up"]}
+    all_up = {"vm1-eth1": True, "plain": True, "ns1-eth0": True, "ns1/eth0": True}
+    assert kept("") == all_up
     assert kept(wire.replace("CARRIER", "ignore")) == kept("")
-    assert kept(wire.replace("CARRIER", "follow")) == {"vm1-eth1": [], "plain": ["up"], "ns1-eth0": ["peer_up"]}
-    assert kept("wires:\n  - [{port: plain, vlan: 1}, {port: plain, vlan: 2}]\n")["plain"] == ["up"]
+    assert kept(wire.replace("CARRIER", "follow")) == {**all_up, "vm1-eth1": False, "ns1-eth0": False}
+    assert kept("wires:\n  - [{port: plain, vlan: 1}, {port: plain, vlan: 2}]\n")["plain"]
 
 
 def test_every_wish_says_where_it_comes_from(lab: Loaded) -> None:

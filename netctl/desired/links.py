@@ -1,0 +1,223 @@
+"""Policy -> the links of one host."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import ip_interface
+from typing import Any
+
+from netctl.desired import link as kinds
+from netctl.desired.carrier import follows
+from netctl.desired.link import BridgePort, Link, Nic, Veth
+from netctl.desired.mac import stable_mac
+from netctl.policy import Loaded, PortRef
+from netctl.policy import link as said
+from netctl.policy.model import Host
+from netctl.policy.ports import Path
+
+
+def links(loaded: Loaded, name: str, host: Host) -> Iterator[tuple[Link, Path]]:
+    """What `links` asks for, each device with where it does: the other ends of veths and the ports of bonds too, where
+    they have no entry of their own."""
+    makers = _Makers(loaded, name, host)
+    for each, link in host.links.items():
+        path: Path = ("hosts", name, "links", each)
+        yield makers.make(each, link), path
+        if isinstance(link, said.VethLink) and link.peer not in host.links:
+            yield makers.other_end(each, link), (*path, "peer")
+        if isinstance(link, said.BondLink):
+            for number, port in enumerate(link.ports):
+                if port not in makers.known:
+                    yield makers.bonded(link, port), (*path, "ports", number)
+
+
+class _Makers:
+    def __init__(self, loaded: Loaded, name: str, host: Host) -> None:
+        self.loaded = loaded
+        self.name = name
+        self.host = host
+        self.known: dict[str, said.Link] = dict(host.links)
+        for link in host.links.values():
+            if isinstance(link, said.VethLink):
+                self.known.setdefault(link.peer, link)
+        self.bond_of = {
+            port: bond
+            for bond, link in host.links.items()
+            if isinstance(link, said.BondLink)
+            for port in link.ports
+        }
+
+    def make(self, name: str, link: said.Link) -> Link:
+        common = self.common(name, link)
+        match link:
+            case said.VethLink():
+                peer = self.host.links.get(link.peer)
+                return Veth(**common, peer=link.peer, peer_netns=(peer.netns or "") if peer else "")
+            case said.TapLink():
+                return kinds.Tap(
+                    **common,
+                    owner=_number(link.owner, lambda user: pwd.getpwnam(user).pw_uid),
+                    group=_number(link.group, lambda group: grp.getgrnam(group).gr_gid),
+                    multi_queue=link.multi_queue,
+                    vnet_hdr=link.vnet_hdr,
+                )
+            case said.MacvlanLink() | said.MacvtapLink():
+                kind = kinds.Macvlan if isinstance(link, said.MacvlanLink) else kinds.Macvtap
+                lower_netns = self.place_of(link.lower, link.netns)
+                return kind(**common, lower=link.lower, lower_netns=lower_netns, mode=link.mode)
+            case said.BridgeLink():
+                nic = next(self.nics_of(name), None) if link.mac is None else None
+                if link.mac is None and nic is None:
+                    common["mac"] = stable_mac("bridge", self.name, name)
+                return kinds.Bridge(
+                    **common,
+                    mac_of=nic,
+                    group_fwd_mask=link.group_fwd_mask or 0,
+                    stp=link.stp,
+                    forward_delay=link.forward_delay,
+                    ageing=link.ageing,
+                    vlan_filtering=link.vlan_filtering,
+                )
+            case said.VlanLink():
+                carrier = self.place_of(link.link, link.netns)
+                return kinds.Vlan(**common, link=link.link, link_netns=carrier, id=link.id, protocol=link.protocol)
+            case said.BondLink():
+                return kinds.Bond(
+                    **common,
+                    mode=link.mode,
+                    miimon=link.miimon,
+                    hash_policy=link.hash_policy,
+                    lacp_rate=link.lacp_rate,
+                )
+            case said.VxlanLink():
+                return kinds.Vxlan(
+                    **common,
+                    id=link.id,
+                    link=link.link or "",
+                    link_netns=self.place_of(link.link, link.netns) if link.link else "",
+                    local=link.local or "",
+                    remote=link.remote or "",
+                    dstport=link.dstport,
+                    learning=link.learning,
+                    ttl=link.ttl,
+                )
+            case said.NicLink():
+                return _left_alone(Nic(**common), link)
+            case said.DummyLink():
+                return kinds.Dummy(**common)
+            case said.IfbLink():
+                return kinds.Ifb(**common)
+
+    def common(self, name: str, link: said.BaseLink) -> dict[str, Any]:
+        master = link.master or self.bond_of.get(name, "")
+        over = self.host.links.get(master)
+        bond = over if isinstance(over, said.BondLink) else None
+        common: dict[str, Any] = {
+            "name": name,
+            "netns": link.netns or "",
+            "mtu": link.mtu,
+            "mac": None if bond else link.mac,
+            "up": link.up,
+            "promisc": link.promisc,
+            "allmulticast": link.allmulticast,
+            "txqueuelen": link.txqueuelen,
+            "offloads": tuple(sorted(link.offloads.items())),
+            "master": master,
+            "addresses": tuple(sorted(str(ip_interface(each)) for each in link.addresses)),
+            "port": BridgePort(),
+        }
+        if bond is not None:
+            common["up"] = None
+            common["primary"] = bond.primary == name if bond.primary else None
+        elif isinstance(over, said.BridgeLink):
+            common["port"] = _port(link.port or said.BridgePort())
+            common["lends"] = over.mac is None and name == next(self.nics_of(master), None)
+        return {**common, **self.switched(name, link.netns or "", link.up)}
+
+    def switched(self, name: str, netns: str, up: bool) -> dict[str, Any]:
+        """What is otherwise for a port of an Open vSwitch bridge, and for the other end of a veth that is one."""
+        if netns:
+            return self.behind(name)
+        for bridge_name, bridge in self.host.bridges.items():
+            if any(port.name == name for port in bridge.ports):
+                ref = PortRef(self.name, bridge_name, name)
+                carried = follows(ref, self.loaded.wiring.at(ref))
+                return {
+                    "master": None,
+                    "up": None if carried and up else up,
+                    "tx_checksum": bridge.datapath != "netdev",
+                }
+        return self.behind(name)
+
+    def behind(self, name: str) -> dict[str, Any]:
+        link = self.known.get(name)
+        if not isinstance(link, said.VethLink):
+            return {}
+        other = link.peer if name in self.host.links else name
+        for bridge in self.host.bridges.values():
+            if bridge.datapath == "netdev" and any(port.name == other for port in bridge.ports):
+                return {"tx_checksum": False}
+        return {}
+
+    def other_end(self, name: str, link: said.VethLink) -> Veth:
+        """Of a veth whose other end has no entry: in the host's own namespace, up, without anything else."""
+        plain = said.VethLink(kind="veth", peer=name, mtu=link.mtu)
+        return Veth(**self.common(link.peer, plain), peer=name, peer_netns=link.netns or "")
+
+    def bonded(self, bond: said.BondLink, port: str) -> Nic:
+        """A port of a bond that the policy says nothing else of: a NIC that is there."""
+        plain = said.NicLink(kind="nic", netns=bond.netns)
+        return _left_alone(Nic(**self.common(port, plain)), plain)
+
+    def place_of(self, name: str, netns: str | None) -> str:
+        """In which namespace a device is that another one in `netns` stands on."""
+        link = self.host.links.get(name)
+        if link is not None:
+            return link.netns or ""
+        guest = self.host.guests.get(netns) if netns else None
+        return netns or "" if guest is not None and name in guest.nics else ""
+
+    def nics_of(self, bridge: str) -> Iterator[str]:
+        """The NICs among a bridge's ports: those that are there without netctl, then bonds and VLANs of such."""
+        for name, link in self.host.links.items():
+            if link.master == bridge and isinstance(link, said.NicLink):
+                yield name
+        for name, link in self.host.links.items():
+            if link.master == bridge and isinstance(link, said.BondLink | said.VlanLink):
+                yield name
+
+
+def _port(port: said.BridgePort) -> BridgePort:
+    tagged = port.pvid is not None or bool(port.vlans)
+    return BridgePort(
+        group_fwd_mask=port.group_fwd_mask or 0,
+        hairpin=port.hairpin,
+        isolated=port.isolated,
+        pvid=(port.pvid or 0) if tagged else None,
+        vlans=tuple(sorted(set(port.vlans) - {port.pvid})) if tagged else None,
+    )
+
+
+def _left_alone(nic: Nic, link: said.BaseLink) -> Nic:
+    """What the policy leaves out about a NIC is its own business; addresses are items of their own there."""
+    given = link.model_fields_set
+    return replace(
+        nic,
+        up=nic.up if "up" in given or nic.master else None,
+        promisc=link.promisc if "promisc" in given else None,
+        allmulticast=link.allmulticast if "allmulticast" in given else None,
+        master=nic.master or None,
+        addresses=None,
+    )
+
+
+def _number(who: int | str | None, look_up: Callable[[str], int]) -> int | str | None:
+    if not isinstance(who, str):
+        return who
+    try:
+        return look_up(who)
+    except KeyError:
+        return who

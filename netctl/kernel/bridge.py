@@ -1,0 +1,64 @@
+"""Linux bridges (the kernel's networking/bridge)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from netctl.desired.link import Bridge
+from netctl.kernel.attribute import mac, u8, u16, u32
+from netctl.kernel.errors import FeatureMissing
+from netctl.kernel.link import Kind, differing, particular
+from netctl.kernel.port import IFLA_BR_VLAN_FILTERING, filters
+from netctl.kernel.rooms import Room, Rooms
+from netctl.kernel.rtnl import IFLA_ADDRESS, RTM_NEWLINK, Link, link_message
+from netctl.kernel.view import Inside, View
+
+IFLA_BR_FORWARD_DELAY, IFLA_BR_AGEING_TIME, IFLA_BR_STP_STATE, IFLA_BR_GROUP_FWD_MASK = 1, 4, 5, 9
+TICKS = 100
+"""Of the kernel's times, in a second."""
+
+
+class BridgeKind(Kind[Bridge]):
+    device = Bridge
+    module = "bridge"
+
+    def seen(self, raw: Link, inside: Inside, _view: View) -> dict[str, Any]:
+        data = {kind: int.from_bytes(value, "little") for kind, value in particular(raw).items()}
+        others = (each for each in inside.links if each.index != raw.index and each.kind != "vlan")
+        of = [each.name for each in others if each.mac == raw.mac]
+        return {
+            "mac_of": of[0] if of else "",
+            "group_fwd_mask": data.get(IFLA_BR_GROUP_FWD_MASK, 0),
+            "stp": bool(data.get(IFLA_BR_STP_STATE)),
+            "forward_delay": data.get(IFLA_BR_FORWARD_DELAY, 0) // TICKS,
+            "ageing": data.get(IFLA_BR_AGEING_TIME, 0) // TICKS,
+            "vlan_filtering": filters(raw),
+        }
+
+    def data(self, link: Bridge, raw: Link | None) -> bytes:
+        wanted = []
+        if link.forward_delay is not None:
+            wanted.append(u32(IFLA_BR_FORWARD_DELAY, link.forward_delay * TICKS))
+        if link.ageing is not None:
+            wanted.append(u32(IFLA_BR_AGEING_TIME, link.ageing * TICKS))
+        if link.stp is not None and (raw is not None or link.stp):
+            wanted.append(u32(IFLA_BR_STP_STATE, link.stp))
+        if link.group_fwd_mask is not None and (raw is not None or link.group_fwd_mask):
+            wanted.append(u16(IFLA_BR_GROUP_FWD_MASK, link.group_fwd_mask))
+        if link.vlan_filtering or (link.vlan_filtering is not None and raw is not None and filters(raw)):
+            wanted.append(u8(IFLA_BR_VLAN_FILTERING, link.vlan_filtering))
+        return differing(wanted, raw)
+
+    def make(self, link: Bridge, rooms: Rooms, finish: Callable[[], None]) -> None:
+        super().make(link, rooms, finish)
+        made = rooms.at(link.netns).rtnl.link(link.name)
+        if link.vlan_filtering and made is not None and not filters(made):
+            raise FeatureMissing("VLANs on bridges", "CONFIG_BRIDGE_VLAN_FILTERING")
+
+    def change(self, link: Bridge, raw: Link, room: Room) -> None:
+        super().change(link, raw, room)
+        if link.mac_of:
+            nic = room.rtnl.link(link.mac_of)
+            if nic is not None and nic.mac != raw.mac:
+                room.rtnl.ask(RTM_NEWLINK, link_message(raw.index, mac(IFLA_ADDRESS, nic.mac)))
