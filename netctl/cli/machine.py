@@ -16,8 +16,9 @@ from netctl.desired.carrier import PortAdmin
 from netctl.desired.device import Device, plan_host
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
+from netctl.desired.queue import Orphan
 from netctl.desired.row import Observed, Row
-from netctl.desired.takeover import adopted_bridges, doomed, is_adopted
+from netctl.desired.takeover import adopted_bridges, bridge_of, doomed, is_adopted
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -207,7 +208,7 @@ class Machine:
                     say(f"bridge {bridge}: {len(plan.steps)} flow changes")
                     self._change_flows(bridge, plan)
             if rows.steps:
-                clear_flows(step.item.name for step in rows.steps if step.after is None and is_adopted(step.item))
+                clear_flows(bridge_of(step.item) for step in rows.steps if step.after is None and is_adopted(step.item))
                 say(f"Open vSwitch: {len(rows.steps)} changes")
                 outcome = self.database.apply(rows, PATIENCE)
                 if not outcome.ok:
@@ -274,11 +275,9 @@ class Machine:
         try:
             if self.database is not None and before.observed is not None:
                 clear_flows(adopted_bridges(self.database.observe()) - before.flows.keys())
-                rows = delta(
-                    [Wanted(f.item, was) for f in before.observed.rows if f.ours],
-                    self.database.observe().rows,
-                    row.ORDER,
-                )
+                ours = (f.item for f in before.observed.rows if f.ours)
+                were: list[Wanted[Row]] = [Wanted(item, was) for item in ours if not isinstance(item, Orphan)]
+                rows = delta(were, self.database.observe().rows, row.ORDER)
                 outcome = self.database.apply(rows, PATIENCE)
                 if not outcome.ok:
                     left.append(outcome.error)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from netctl.controller.commands import Answer, Command, Log, SavePatch
 from netctl.controller.events import PatchAsked, PatchSaved
+from netctl.controller.host import HostState
 from netctl.controller.patching import Change, Outcome, Result
-from netctl.controller.planning import Panel, Place, place
+from netctl.controller.planning import Panel, Place, place, plan_rows
 from netctl.controller.table import Owner
 from netctl.desired.flows import cookie_of
-from netctl.plan.text import lines
+from netctl.desired.queue import shaper_key
+from netctl.plan import Key
+from netctl.plan.text import line, lines
 from netctl.policy import BadChange, Changed, Patch, PortRef
 
 if TYPE_CHECKING:
@@ -164,6 +167,10 @@ class Patches:
                 switch.retry.worked()
             if brain.learns(where) or any(ref not in now.panel.ports.declared for ref in _ends(now.changed)):
                 brain.hosts[where[0]].dirty = True
+            host = brain.hosts.get(where[0])
+            if host is not None and _limited(now.changed):
+                host.dirty = True
+                host.retry.worked()
 
     def _lines(self, now: Patching) -> list[str]:
         """The plan, as it reads."""
@@ -172,7 +179,15 @@ class Patches:
             switch = self._brain.switch_at(where)
             if switch is not None and switch.table is not None:
                 said += lines(switch.table.plan_of(owners))
+        if _limited(now.changed):
+            hosts = (self._brain.hosts.get(name) for name in dict.fromkeys(host for host, _ in now.owners))
+            said += (text for host in hosts if host is not None for text in self._rate_lines(now, host))
         return said
+
+    def _rate_lines(self, now: Patching, host: HostState) -> Iterator[str]:
+        if host.observed is not None:
+            plan = plan_rows(now.panel, host.name, host.observed, host.target, self._brain.still_wired(host.name))
+            yield from (line(step) for step in plan.steps if step.key in _shapers(now.changed))
 
     def _verdict(self, now: Patching, where: Place, owners: set[Owner]) -> list[str] | None:
         """What keeps the wires on a bridge waiting; None while it may still come right by itself."""
@@ -192,9 +207,32 @@ class Patches:
         assert now.since is not None
         if missing and (host.dirty or host.applying or brain.now - now.since < PORT_SECONDS):
             return None
-        return [f"bridge {where[1]} has no port {port} yet" for port in missing]
+        rates = self._rates(now, host)
+        return None if rates is None else [*(f"bridge {where[1]} has no port {port} yet" for port in missing), *rates]
+
+    def _rates(self, now: Patching, host: HostState) -> list[str] | None:
+        """What keeps the rates of a host's wires waiting; None while it may still come right by itself."""
+        if not _limited(now.changed):
+            return []
+        if not host.connected:
+            return [f"host {host.name}: {host.why}"]
+        if host.dirty or host.applying:
+            return None
+        shapers = _shapers(now.changed)
+        waits = [str(each) for each in host.plan.collisions if each.key in shapers]
+        undone = any(step.key in shapers for step in host.plan.steps)
+        return [*waits, f"host {host.name}: {host.error}"] if undone and host.error else waits
 
 
 def _ends(changed: Changed) -> Iterator[PortRef]:
     for cable in (*changed.added, *changed.removed):
         yield from cable.ends
+
+
+def _limited(changed: Changed) -> bool:
+    """Whether rates come or go."""
+    return any(cable.limited for cable in (*changed.added, *changed.removed))
+
+
+def _shapers(changed: Changed) -> set[Key]:
+    return {shaper_key(ref.port) for ref in _ends(changed)}

@@ -30,7 +30,8 @@ from netctl.controller.snapshot import (
 from netctl.controller.switch import SwitchState
 from netctl.desired.carrier import Light
 from netctl.desired.flows import cookie_of
-from netctl.desired.row import Port, PortState, Row
+from netctl.desired.row import Port, PortState
+from netctl.desired.takeover import bridge_of
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef
 from netctl.topology.links import Port as LinkPort
@@ -146,7 +147,7 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
             if host is not None:
                 if host.observed is not None and name in host.observed.bridges:
                     dpid = host.observed.bridges[name].dpid
-                pending += [line(step) for step in host.plan.steps if name in _names(step.item)]
+                pending += [line(step) for step in host.plan.steps if name == bridge_of(step.item)]
             connected = (host_name, name) in live
             if connected:
                 switch = live[host_name, name][1]
@@ -178,11 +179,6 @@ def _bridges(brain: Brain, panel: Panel, live: Live) -> list[BridgeView]:
                 )
             )
     return views
-
-
-def _names(row: Row) -> tuple[str, ...]:
-    """The bridges that a row belongs to."""
-    return (row.bridge,) if isinstance(row, Port) else (row.name,)
 
 
 def _ports(brain: Brain, panel: Panel, live: Live) -> Iterator[PortView]:

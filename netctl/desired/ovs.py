@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
+from netctl.desired.queue import shaper
 from netctl.desired.row import ISOLATED, MOST, Bridge, Port, Row, settings
 from netctl.plan import Wanted
 from netctl.policy import Loaded, PortRef, Ports
+from netctl.policy.rate import as_written
 
 
 def rows(
     loaded: Loaded, ports: Ports, host: str, controller: str | None, still_wired: Collection[PortRef] = ()
 ) -> list[Wanted[Row]]:
-    """The bridges of `host` and their ports.
+    """The bridges of `host`, their ports, and what keeps the rates of wires.
 
     `controller` is the OpenFlow target that the bridges get. On a bridge with `unpatched: normal` a wired port
     is isolated from the learning switch by its VLAN; `still_wired` are ports whose wire the policy no longer
@@ -38,7 +40,19 @@ def rows(
         wired = loaded.wiring.wired(ref) or ref in still_wired
         isolated = wired if bridge.unpatched == "normal" else bridge.adopt
         wanted.append(Wanted(Port(ref.bridge, ref.port, ISOLATED if isolated else None), why))
+    wanted += shapers(loaded, host)
     return wanted
+
+
+def shapers(loaded: Loaded, host: str) -> Iterator[Wanted[Row]]:
+    """What keeps the rates of the wires of `host`, each at the port where its direction leaves."""
+    for cable in loaded.wiring.cables.values():
+        if not cable.limited or cable.ends[0].host != host:
+            continue
+        for rate, end in zip(cable.rates, reversed(cable.ends), strict=True):
+            if rate is not None:
+                why = f"{cable.said} wire {cable.name}, {as_written(rate)} to {end.port}"
+                yield Wanted(shaper(end.bridge, end.port, rate), why)
 
 
 def port_refs(loaded: Loaded, ports: Ports) -> list[tuple[PortRef, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from netctl.desired.queue import Orphan, Shaper
 from netctl.plan import Found, Key, Value
 
 MARK = "netctl"
@@ -54,7 +55,7 @@ def settings(probed: int = 0) -> tuple[str, ...]:
 
 QUIET = settings()
 
-ORDER = ("bridge", "port")
+ORDER = ("bridge", "port", "shaper", "qos", "queue")
 
 ISOLATED = 4095
 """The access VLAN of a wired port on a bridge where ports without a wire learn (IEEE 802.1Q reserves it).
@@ -138,7 +139,7 @@ class Port:
         return facts
 
 
-Row = Bridge | Port
+Row = Bridge | Port | Shaper | Orphan
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ class PortState:
     ifindex: int | None = None
     link_state: bool | None = None
     mac: str | None = None
+    kind: str = ""
+    """The type of its Interface, "" for a device of the host; or «bond», which has several."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from netctl.desired.number import numbered
-from netctl.desired.row import ORDER, Bridge, Observed, Port, Row
+from netctl.desired.queue import Orphan, Shaper
+from netctl.desired.row import ORDER, Bridge, Observed, Port, PortState, Row
 from netctl.plan import Collision, Found, Plan, Wanted, delta
-from netctl.plan.delta import NOT_WANTED
+from netctl.plan.delta import NOT_WANTED, changes
 
 GIVEN_BACK = "netctl took it over and the policy no longer asks for that: it is given back as it is"
 
@@ -19,12 +20,13 @@ def plan(wanted: Iterable[Wanted[Row]], observed: Observed, leaving: Collection[
 
     A bridge that somebody else made is taken over if that is wanted and can be; else it is a collision, and nothing
     is put on it. A port that somebody else put on a bridge is used as it is, unless the bridge is netctl's and the
-    port would have to be isolated. A bridge that was taken over and is no longer wanted is given back, one of
-    `leaving` later: it has flows of netctl's.
+    port would have to be isolated. A rate is not kept where it cannot be, nor in the place of somebody else's queues. A
+    bridge that was taken over and is no longer wanted is given back, one of `leaving` later: it has flows of netctl's.
     """
     rows = list(wanted)
     bridges = {f.item.name: f for f in observed.rows if isinstance(f.item, Bridge)}
     guests = {(f.item.bridge, f.item.name) for f in observed.rows if isinstance(f.item, Port) and not f.ours}
+    shapers = {f.item.port: f for f in observed.rows if isinstance(f.item, Shaper)}
     collisions: list[Collision] = []
     barred: set[str] = set()
     adopted: set[str] = set()
@@ -47,6 +49,11 @@ def plan(wanted: Iterable[Wanted[Row]], observed: Observed, leaving: Collection[
             used_as_it_is = item.tag is None or item.bridge in adopted
             if used_as_it_is:
                 continue
+        if isinstance(item, Shaper):
+            collision = refuse_shaper(item, want.why, observed.ports.get(item.port), shapers.get(item.port))
+            if collision is not None:
+                collisions.append(collision)
+                continue
         kept.append(want)
     for name in leaving:
         found = bridges.get(name)
@@ -60,7 +67,9 @@ def plan(wanted: Iterable[Wanted[Row]], observed: Observed, leaving: Collection[
         if bridge_of(f.item) not in barred or not f.ours
     ]
     made = delta(numbered(kept, observed), there, ORDER, why_not)
-    return Plan(made.steps, (*collisions, *made.collisions))
+    elsewhere = {collision.key[1] for collision in made.collisions if collision.key[0] == "port"}
+    steps = [step for step in made.steps if not (isinstance(step.after, Shaper) and step.after.port in elsewhere)]
+    return Plan(tuple(steps), (*collisions, *made.collisions))
 
 
 def refuse(want: Wanted[Row], found: Found[Row] | None) -> Collision | None:
@@ -96,6 +105,27 @@ def refuse(want: Wanted[Row], found: Found[Row] | None) -> Collision | None:
     return None
 
 
+def refuse_shaper(want: Shaper, why: str, state: PortState | None, found: Found[Row] | None) -> Collision | None:
+    """Why the rate of a port cannot be kept as it is wanted, if it cannot."""
+    if state is None or state.bridge != want.bridge:
+        return None
+    if state.kind not in ("", "system"):
+        return Collision(
+            want.key,
+            why,
+            said=f"the rate of port {want.port} cannot be kept: it is of type {state.kind}, and frames queue at "
+            "devices of the host alone; wire such a device, or take the rate out",
+        )
+    if found is None or found.ours or not changes(found.item, want):
+        return None
+    return Collision(
+        want.key,
+        why,
+        said=f"port {want.port} has a QoS row that netctl did not make; «ovs-vsctl clear port {want.port} qos» "
+        "takes it away",
+    )
+
+
 def adopted_bridges(observed: Observed) -> set[str]:
     """The bridges that netctl took over."""
     return {bridge_of(f.item) for f in observed.rows if f.ours and is_adopted(f.item)}
@@ -111,7 +141,10 @@ def doomed(observed: Observed) -> set[str]:
 
 
 def bridge_of(row: Row) -> str:
-    return row.bridge if isinstance(row, Port) else row.name
+    """The bridge that a row belongs to; "" where nothing uses the row."""
+    if isinstance(row, Orphan):
+        return ""
+    return row.name if isinstance(row, Bridge) else row.bridge
 
 
 def is_adopted(row: Row) -> bool:

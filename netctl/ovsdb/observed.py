@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netctl.desired.queue import SHAPES, Orphan, Queue, Shaper
 from netctl.desired.row import (
     ADOPTED,
     CONTROLLER,
@@ -71,7 +72,43 @@ def observed(tables: Any, host: str | None) -> Observed:
             asked = first(interfaces[0].ofport_request) if len(interfaces) == 1 else None
             rows.append(Found(Port(name, port.name, first(port.tag), asked), plain and marked(port, host)))
             ports[port.name] = state(name, interfaces)
+            if port.qos:
+                made = marked(port.qos[0], host) and port.qos[0].external_ids.get(SHAPES) == port.name
+                rows.append(Found(shaper(name, port), made))
+    rows += (Found(orphan, True) for orphan in orphans(tables, host))
     return Observed(tuple(rows), bridges, ports)
+
+
+def shaper(bridge: str, port: Any) -> Shaper:
+    """The QoS row of a port, whoever made it."""
+    row = port.qos[0]
+    rate, extra = numbers(row.other_config, {"max-rate": "rate"})
+    queues = []
+    for number, each in sorted(row.queues.items()):
+        told, more = numbers(each.other_config, {"min-rate": "min", "max-rate": "max", "burst": "burst"})
+        if each.dscp:
+            more = " ".join(filter(None, (more, f"dscp={first(each.dscp)}")))
+        queues.append(Queue(number, **told, extra=more))
+    return Shaper(bridge, port.name, rate.get("rate"), tuple(queues), row.type, extra)
+
+
+def numbers(config: dict[str, str], names: dict[str, str]) -> tuple[dict[str, int], str]:
+    """Of an `other_config` what has a name in `names` and is a number, by that name; and the rest as text."""
+    told = {names[key]: int(value) for key, value in config.items() if key in names and value.isdecimal()}
+    rest = [f"{key}={value}" for key, value in sorted(config.items()) if names.get(key) not in told]
+    return told, " ".join(rest)
+
+
+def orphans(tables: Any, host: str | None) -> list[Orphan]:
+    """The QoS rows of netctl's that no port uses, and the Queue rows of netctl's that no QoS uses beside those."""
+    used = {row.uuid for port in tables["Port"].rows.values() for row in port.qos}
+    lost = [row for row in tables["QoS"].rows.values() if row.uuid not in used and marked(row, host)]
+    gone = {row.uuid for row in lost}
+    holding = (row for row in tables["QoS"].rows.values() if row.uuid not in gone)
+    held = {each.uuid for row in holding for each in row.queues.values()}
+    left = [row for row in tables["Queue"].rows.values() if row.uuid not in held and marked(row, host)]
+    found = [*(Orphan("QoS", str(row.uuid)) for row in lost), *(Orphan("Queue", str(row.uuid)) for row in left)]
+    return sorted(found, key=lambda each: each.key)
 
 
 def marked(row: Any, host: str | None) -> bool:
@@ -107,7 +144,7 @@ def remembered(bridge: Any) -> dict[str, int]:
 def state(bridge: str, interfaces: list[Any]) -> PortState:
     """A port's state is its interface's; one that has several has no OpenFlow number of its own."""
     if len(interfaces) != 1:
-        return PortState(bridge)
+        return PortState(bridge, kind="bond")
     interface = interfaces[0]
     ofport = first(interface.ofport)
     link = first(interface.link_state)
@@ -118,6 +155,7 @@ def state(bridge: str, interfaces: list[Any]) -> PortState:
         first(interface.ifindex),
         None if link is None else link == "up",
         first(interface.mac_in_use),
+        interface.type,
     )
 
 

@@ -42,8 +42,23 @@ COLUMNS: dict[str, dict[str, Json]] = {
         "name": _TEXT,
         "interfaces": _rows("Interface"),
         "tag": _optional("integer"),
+        "qos": {"type": {"key": {"type": "uuid", "refTable": "QoS"}, "min": 0, "max": 1}},
         "external_ids": _MAP,
     },
+    "QoS": {
+        "type": _TEXT,
+        "queues": {
+            "type": {
+                "key": "integer",
+                "value": {"type": "uuid", "refTable": "Queue"},
+                "min": 0,
+                "max": "unlimited",
+            }
+        },
+        "other_config": _MAP,
+        "external_ids": _MAP,
+    },
+    "Queue": {"dscp": _optional("integer"), "other_config": _MAP, "external_ids": _MAP},
     "Interface": {
         "name": _TEXT,
         "type": _TEXT,
@@ -71,6 +86,9 @@ COLUMNS: dict[str, dict[str, Json]] = {
 
 DATABASE = "Open_vSwitch"
 
+ROOTS = ("Open_vSwitch", "QoS", "Queue")
+"""The tables whose rows stay when nothing refers to them."""
+
 
 def schema() -> Json:
     """A database schema (RFC 7047, 3.2) of just these columns."""
@@ -78,7 +96,7 @@ def schema() -> Json:
         "name": DATABASE,
         "version": "8.0.0",
         "tables": {
-            table: {"columns": columns, "isRoot": table == "Open_vSwitch"}
+            table: {"columns": columns, "isRoot": table in ROOTS}
             for table, columns in COLUMNS.items()
         },
     }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from ovs.db.idl import Transaction
 
 from netctl.desired.dpid import dpid
+from netctl.desired.queue import SHAPES, Orphan, Queue, Shaper
 from netctl.desired.row import ADOPTED, MARK, NUMBERED, Bridge, Port, Row
-from netctl.ovsdb.observed import primary
+from netctl.ovsdb.observed import marked, primary
 from netctl.plan import Step
+from netctl.plan.model import Verb
 
 WAITING = 0
 """No port has this OpenFlow number."""
@@ -74,13 +78,23 @@ class Writer:
                 self.remove_bridge(item.name)
             else:
                 self.change_bridge(item, {change.fact for change in step.changes})
-        elif step.verb == "change":
-            self.change_port(item)
+        elif isinstance(item, Port):
+            self.step_port(item, step.verb)
+        elif isinstance(item, Orphan):
+            self.bury(item)
+        elif step.verb == "remove":
+            self.remove_shaper(item.port)
         else:
-            if step.verb == "remove" or (step.verb == "replace" and item.name in self.parents):
-                self.remove_port(item.name)
-            if step.verb != "remove":
-                self.add_port(item)
+            self.shape(item)
+
+    def step_port(self, port: Port, verb: Verb) -> None:
+        if verb == "change":
+            self.change_port(port)
+            return
+        if verb == "remove" or (verb == "replace" and port.name in self.parents):
+            self.remove_port(port.name)
+        if verb != "remove":
+            self.add_port(port)
 
     def add_bridge(self, bridge: Bridge) -> None:
         if bridge.name in self.bridges:
@@ -226,6 +240,74 @@ class Writer:
         self.forget(row)
         self.numbers.setdefault(bridge.name, {})[name] = None
 
+    def shape(self, shaper: Shaper) -> None:
+        """In place where the port has a row of its own, so that what waits in its queues stays."""
+        _, port = self.port(shaper.port)
+        row = self.own(port)
+        if row is None:
+            row = self.insert("QoS")
+            row.external_ids = {MARK: self.host, SHAPES: shaper.port}
+            port.qos = [row]
+            before: dict[int, Any] = {}
+        else:
+            before = {number: each for number, each in row.queues.items() if self.is_private(each, row)}
+        row.type = shaper.type
+        row.other_config = config({"max-rate": shaper.rate})
+        queues = {each.number: before.pop(each.number, None) or self.insert("Queue") for each in shaper.queues}
+        for each in shaper.queues:
+            self.fill(queues[each.number], each)
+        row.queues = queues
+        for each in before.values():
+            each.delete()
+
+    def fill(self, row: Any, queue: Queue) -> None:
+        row.dscp = []
+        row.other_config = config({"min-rate": queue.min, "max-rate": queue.max, "burst": queue.burst})
+
+    def remove_shaper(self, name: str) -> None:
+        _, port = self.port(name)
+        row = self.own(port)
+        port.qos = []
+        if row is not None:
+            for each in row.queues.values():
+                if self.is_private(each, row):
+                    each.delete()
+            row.delete()
+
+    def own(self, port: Any) -> Any:
+        """The QoS row of netctl's that a port has for itself; None where there is none, or another port uses it too."""
+        row = next(iter(port.qos), None)
+        if row is None or not marked(row, self.host) or row.external_ids.get(SHAPES) != port.name:
+            return None
+        return row if self.shaped.get(row.uuid, set()) <= {port.uuid} else None
+
+    def is_private(self, queue: Any, qos: Any) -> bool:
+        """Whether a Queue row is netctl's and no other QoS row uses it."""
+        return marked(queue, self.host) and self.queued.get(queue.uuid, set()) <= {qos.uuid}
+
+    @cached_property
+    def shaped(self) -> dict[UUID, set[UUID]]:
+        """The Port rows that use each QoS row, as they were before the transaction."""
+        users: dict[UUID, set[UUID]] = {}
+        for port in self.tables["Port"].rows.values():
+            for row in port.qos:
+                users.setdefault(row.uuid, set()).add(port.uuid)
+        return users
+
+    @cached_property
+    def queued(self) -> dict[UUID, set[UUID]]:
+        """The QoS rows that use each Queue row, as they were before the transaction."""
+        users: dict[UUID, set[UUID]] = {}
+        for qos in self.tables["QoS"].rows.values():
+            for row in qos.queues.values():
+                users.setdefault(row.uuid, set()).add(qos.uuid)
+        return users
+
+    def bury(self, orphan: Orphan) -> None:
+        row = self.tables[orphan.table].rows.get(UUID(orphan.uuid))
+        if row is not None:
+            row.delete()
+
     def remember(self, bridge: str, numbers: dict[str, int | None]) -> None:
         """Only what differs is written. A number belongs to one port."""
         row = self.bridges[bridge]
@@ -247,7 +329,7 @@ class Writer:
     def attach(self, bridge: Any, name: str, kind: str) -> Any:
         """A Port row with its one Interface row, on `bridge`."""
         interface = self.insert("Interface", name=name, type=kind)
-        port = self.insert("Port", name=name, interfaces=[interface])
+        port = self.insert("Port", name=name, interfaces=[interface], qos=[])
         self.interfaces[name] = interface
         self.parents[name] = (bridge, port)
         if bridge.name in self.created:
@@ -288,6 +370,11 @@ class Writer:
 def datapath_type(bridge: Bridge) -> str:
     """The column's value; "" and "system" mean the same."""
     return "" if bridge.datapath == "system" else bridge.datapath
+
+
+def config(told: dict[str, int | None]) -> dict[str, str]:
+    """An `other_config`; what is None is not said."""
+    return {key: str(value) for key, value in told.items() if value is not None}
 
 
 def tags(port: Port) -> list[int]:

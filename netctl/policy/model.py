@@ -23,7 +23,7 @@ from netctl.policy import name as names
 from netctl.policy.brief import Brief
 from netctl.policy.guest import Guest
 from netctl.policy.link import Link
-from netctl.policy.rate import Amount, Rate
+from netctl.policy.rate import Amount, Rate, as_written
 from netctl.policy.value import (
     Address,
     AnyMac,
@@ -120,6 +120,11 @@ class Rates(Part):
     def _from_short(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {"a_to_b": value, "b_to_a": value}
 
+    @property
+    def bits(self) -> tuple[int | None, int | None]:
+        """Bits per second, a_to_b and b_to_a; None where none are said."""
+        return self.a_to_b.bits if self.a_to_b else None, self.b_to_a.bits if self.b_to_a else None
+
 
 class Match(Part):
     """Which frames: those to which everything said applies. Nothing said: every frame."""
@@ -179,7 +184,11 @@ class Wire(Part):
 
     name: WireName = Field("", description="What it is called; A--B, from the names of its ports, when left out.")
     ends: tuple[End, End] = Field(description="Its two ends.")
-    rate: Rates | None = Field(None, description="How fast it may go; as fast as it can when left out.")
+    rate: Rates | None = Field(
+        None,
+        description="How fast it may go; as fast as it can when left out. A direction is "
+        "limited at the port where it leaves.",
+    )
     classify: tuple[Class, ...] = Field((), description="Which frames go through which queue; the first that matches.")
     observe: Literal["lldp"] | None = Field(
         None,
@@ -245,6 +254,12 @@ class Policy(Part):
         "What is patched at run time says it.",
     )
     taps: tuple[TapCopy, ...] = Field((), description="Copies of wires.")
+
+
+def rates_of(a_to_b: int | None, b_to_a: int | None) -> Rates:
+    """Rates of so many bits per second."""
+    told = {"a_to_b": a_to_b, "b_to_a": b_to_a}
+    return Rates.model_validate({key: as_written(bits) for key, bits in told.items() if bits is not None})
 
 
 def default_name(ends: Iterable[Any]) -> str:

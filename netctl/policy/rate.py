@@ -55,7 +55,7 @@ class Rate(BaseModel):
     def __str__(self) -> str:
         if self.bits is None:
             return f"{self.percent:g}%"
-        return _as_written(self.bits)
+        return as_written(self.bits)
 
 
 class Amount(BaseModel):
@@ -86,7 +86,7 @@ class Amount(BaseModel):
         }
 
     def __str__(self) -> str:
-        return _as_written(self.bits)
+        return as_written(self.bits)
 
 
 def _split(value: Any, what: str, example: str) -> tuple[Decimal, str]:
@@ -120,7 +120,8 @@ def _bits(number: Decimal, value: Any) -> int:
     return bits
 
 
-def _as_written(bits: int) -> str:
+def as_written(bits: int) -> str:
+    """A rate or an amount in bits as a policy writes it, exactly: «1.5mbit»."""
     for prefix in ("t", "g", "m", "k"):
         scale = 10 ** _SCALE[prefix]
         if bits >= scale and bits * 1000 % scale == 0:

@@ -203,14 +203,11 @@ def _about(part: type[Part]) -> str:
 
 def _mark(part: type[Part], field: str | None) -> str:
     """Says that something is not there yet; in the words of the refusal where only a part of it is not."""
-    for each in NOT_YET:
-        if each.model is part and each.field == field:
-            whole = field is None or each.what in (field, *_WHOLE)
-            return " **Not supported yet.**" if whole else f" **Not supported yet: {each.what}.**"
-    return ""
-
-
-_WHOLE = ("the rate of a wire", "VLANs at the ends of a wire")
+    told = [each.what for each in NOT_YET if each.model is part and each.field == field]
+    if not told:
+        return ""
+    whole = field is None or told == [field]
+    return " **Not supported yet.**" if whole else f" **Not supported yet: {'; '.join(told)}.**"
 
 
 def _row(part: type[Part], name: str, field: FieldInfo, hint: Any) -> str:

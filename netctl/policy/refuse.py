@@ -13,7 +13,14 @@ from netctl.policy.finding import Finding
 from netctl.policy.guest import MacvtapNic
 from netctl.policy.model import Host, Policy, TapCopy, Wire
 from netctl.policy.ports import Path, PortRef
+from netctl.policy.rate import Rate
 from netctl.policy.value import Part
+
+SLOWEST = 8_000
+"""Bits per second: a full frame takes a second and a half then."""
+
+FASTEST = 34_000_000_000
+"""Bits per second: Open vSwitch before 3.2 tells the kernel a rate in bytes per second of 32 bits."""
 
 Places = Iterator[tuple[Path, str]]
 """Where something is said, and what else to say about it."""
@@ -104,6 +111,29 @@ def _queues(policy: Policy) -> Places:
         yield ("queues", name), ""
 
 
+def _rates(wire: Wire | Brief) -> tuple[Rate | None, Rate | None]:
+    """From the first end to the second, and back."""
+    rates = None if isinstance(wire, Brief) else wire.rate
+    return (rates.a_to_b, rates.b_to_a) if rates is not None else (None, None)
+
+
+def _in_percent(wire: Wire | Brief, _: Sequence[PortRef]) -> bool:
+    return any(rate is not None and rate.bits is None for rate in _rates(wire))
+
+
+def _extreme(wire: Wire | Brief, _: Sequence[PortRef]) -> bool:
+    said = [rate.bits for rate in _rates(wire) if rate is not None and rate.bits is not None]
+    return any(not SLOWEST <= bits <= FASTEST for bits in said)
+
+
+def _to_vlan(wire: Wire | Brief, _: Sequence[PortRef]) -> bool:
+    to_second, to_first = _rates(wire)
+    if isinstance(wire, Brief):
+        return False
+    first, second = wire.ends
+    return (to_first is not None and first.vlan is not None) or (to_second is not None and second.vlan is not None)
+
+
 def _apart(one: PortRef, other: PortRef) -> bool:
     return (one.host, one.bridge) != (other.host, other.bridge)
 
@@ -120,7 +150,14 @@ NOT_YET = (
     NotYet("uplinks", _section("uplinks"), Host, "uplinks"),
     NotYet("sysctls", _section("sysctls"), Host, "sysctls"),
     NotYet("queues", _queues, Policy, "queues"),
-    NotYet("the rate of a wire", _of_wire("rate"), Wire, "rate"),
+    NotYet("a rate in percent", OfWire(_in_percent, ("rate",), lambda _: "bits per second are"), Wire, "rate"),
+    NotYet("a rate under 8kbit or over 34gbit", OfWire(_extreme, ("rate",)), Wire, "rate"),
+    NotYet(
+        "a rate towards a VLAN of a port",
+        OfWire(_to_vlan, ("rate",), lambda _: "towards a whole port it is: other wires leave by the same port"),
+        Wire,
+        "rate",
+    ),
     NotYet("classify", _of_wire("classify"), Wire, "classify"),
     NotYet("wires across bridges", _ACROSS, Wire, "ends"),
     NotYet("taps across bridges", _COPIED_ACROSS, TapCopy, "to"),

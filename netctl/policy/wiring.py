@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netctl.policy import refuse
 from netctl.policy.brief import Brief
 from netctl.policy.finding import Finding
-from netctl.policy.model import End, Policy, Wire
+from netctl.policy.model import End, Policy, Wire, rates_of
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, PortError, PortRef, Ports, UnknownPort
 from netctl.policy.said import Said, brief_of
@@ -19,6 +19,9 @@ RUN_TIME = "patched.yaml"
 
 _PATIENCE = 10_000
 """Names that are looked at for the one that was meant, in one change: it must be quick even when it is wrong."""
+
+UNLIMITED = (None, None)
+"""The rates of a wire that goes as fast as it can."""
 
 _Slot = int | str
 """Who uses a port: twice the number of the wire in its files, plus which of its ends; or the name of a wire that
@@ -42,11 +45,17 @@ class Cable:
     """Whether one end that goes down takes the other down."""
     observe: bool = False
     """Whether the controller gets a copy of LLDP."""
+    rates: tuple[int | None, int | None] = UNLIMITED
+    """Bits per second from the first end to the second, and back; None is as fast as it can."""
+
+    @property
+    def limited(self) -> bool:
+        return self.rates != UNLIMITED
 
     def like(self, other: Cable) -> bool:
         """Whether both do the same, wherever they were said."""
-        return (self.name, self.ends, self.vlans, self.monitors, self.follow, self.observe) == (
-            *(other.name, other.ends, other.vlans, other.monitors, other.follow, other.observe),
+        return (self.name, self.ends, self.vlans, self.monitors, self.follow, self.observe, self.rates) == (
+            *(other.name, other.ends, other.vlans, other.monitors, other.follow, other.observe, other.rates),
         )
 
 
@@ -134,19 +143,21 @@ class Wiring:
             ends=(one, other),
             observe="lldp" if cable.observe else None,
             carrier=None if cable.follow else "ignore",
+            rate=rates_of(*cable.rates) if cable.limited else None,
         )
 
     def has(self, wire: Wire) -> bool:
         """Whether a wire of this name is there and does the same; the ends of this one may be said in short."""
         there = self._cables.get(wire.name)
-        if there is None or wire.rate is not None or wire.classify:
+        if there is None:
             return False
         said = brief_of(wire)
         try:
             one, other = map(self.ports.resolve, said.ports)
         except PortError:
             return False
-        return there.like(self._cable(said, (one, other), there.said))
+        refused = any(True for _ in refuse.check_wire(wire, (one, other), ()))
+        return not refused and there.like(self._cable(wire, (one, other), there.said))
 
     def full(self, wire: Said) -> Said:
         """A wire with its ends in full; as it is where they cannot be found."""
@@ -202,6 +213,7 @@ class Wiring:
             self._copies.get(wire.name, ()),
             wire.carrier != "ignore",
             wire.observe is not None,
+            UNLIMITED if isinstance(wire, Brief) or wire.rate is None else wire.rate.bits,
         )
 
     def _take_out(self, cables: Iterable[Cable]) -> None:

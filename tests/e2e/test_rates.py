@@ -1,0 +1,57 @@
+"""The rates of wires, measured with a stream of zeros on the userspace datapath."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.box import ROOT, Box
+from tests.e2e.lab import Lab
+from tests.e2e.zeros import speed
+
+EXAMPLE = (ROOT / "flows/examples/07-rate-limit.yaml").read_text()
+TWENTY = EXAMPLE.replace("10mbit", "20mbit")
+FREE = EXAMPLE.replace("    rate: {a_to_b: 10mbit}\n", "")
+NONE = EXAMPLE.partition("wires:")[0]
+
+
+@pytest.fixture
+def lab(box: Box) -> Lab:
+    box.start_ovs()
+    return Lab(box)
+
+
+def shaped(lab: Lab) -> int:
+    """Rows of either kind, whoever made them."""
+    return lab.box.run("ovs-vsctl --columns=_uuid list qos; ovs-vsctl --columns=_uuid list queue").stdout.count("_uuid")
+
+
+def there(lab: Lab, limit: float = 10) -> float:
+    """What TCP delivers in the direction that is limited; the frames that bring it never exceed the limit."""
+    passed = speed(lab.box, "ns1", "ns2", "10.7.0.2")
+    print(passed)
+    assert passed.frames < 1.05 * limit
+    return passed.stream
+
+
+def back(lab: Lab) -> float:
+    return speed(lab.box, "ns2", "ns1", "10.7.0.1", 0.5).stream
+
+
+def test_the_example_is_slow_one_way_and_fast_the_other(lab: Lab) -> None:
+    lab.apply(EXAMPLE)
+    assert 8 < there(lab) < 10.5
+    assert back(lab) > 100
+    flows = lab.box.run("ovs-ofctl dump-flows rate0 --no-stats").stdout
+    lab.write(TWENTY)
+    done = lab.netctl("plan", lab.policy)
+    assert "~ shaper ns2-eth0: rate 10mbit -> 20mbit" in done.stdout
+    assert "wire slow, 20mbit to ns2-eth0" in done.stdout
+    lab.apply(TWENTY)
+    assert 16 < there(lab, 20) < 21
+    assert lab.box.run("ovs-ofctl dump-flows rate0 --no-stats").stdout == flows
+    lab.apply(FREE)
+    assert shaped(lab) == 0
+    assert there(lab, 1e6) > 100
+    lab.apply(EXAMPLE)
+    lab.netctl("down")
+    assert shaped(lab) == 0
