@@ -33,6 +33,7 @@ def delta(
     veth that ends in it. Removals come first and in the reverse order, so that names are free when they are
     needed. What is ours and not wanted goes; what is not ours is never touched: where it differs from what is
     wanted under the same key it becomes a collision, where it is the same it is left to its owner.
+    What `stays` as it is makes no step; it is a collision where it says why it cannot be as it is wanted.
     `why_not` gives the reason for a removal; `identity` what two items have in common that are the same thing,
     for items whose key takes long to say.
     """
@@ -48,6 +49,10 @@ def delta(
         have = there.get(key)
         if have is None:
             makes.append(Step("add", f"{NOT_THERE}; {want.why}", None, want.item))
+            continue
+        if have.stays is not None:
+            if have.stays:
+                collisions.append(Collision(want.item.key, want.why, said=have.stays))
             continue
         differs = () if have.item == want.item else changes(have.item, want.item)
         if not differs:

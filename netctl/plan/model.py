@@ -45,6 +45,8 @@ class Found(Generic[T]):
 
     item: T
     ours: bool = True
+    stays: str | None = None
+    """Said of what is to stay as it is, whatever is wanted of it: why it cannot be so, "" where that is as well."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ SETUP = """
 mount --make-rprivate /
 mount -t tmpfs run /run
 mount -t sysfs sys /sys
-mkdir -p /run/netns /run/lock /run/etc/openvswitch /run/openvswitch /run/netctl /run/tmp
+mkdir -p /run/netns /run/lock /run/etc/openvswitch /run/openvswitch /run/netctl /run/tmp /run/box/above /run/box/work
+mount -t overlay etc -o lowerdir=/etc,upperdir=/run/box/above,workdir=/run/box/work /etc
 ip link set lo up
 trap '' CHLD
 echo ready

@@ -150,3 +150,13 @@ def test_a_plan_touches_each_thing_once_and_only_where_it_must(
         assert all(change.before != change.after for change in step.changes)
     verbs = [step.verb for step in plan.steps]
     assert verbs == sorted(verbs, key=lambda verb: verb != "remove"), "names are free before they are needed"
+
+
+def test_what_stays_makes_no_step_and_is_told_where_it_should_not() -> None:
+    there = [
+        Found(Thing("room", "a", size=9), ours=False, stays=""),
+        Found(Thing("room", "b", size=9), stays="it is locked"),
+    ]
+    plan = delta(wanted(Thing("room", "a"), Thing("room", "b")), there)
+    assert plan.steps == ()
+    assert [(str(each), each.why) for each in plan.collisions] == [("it is locked", "x.yaml:1:1 b")]
