@@ -159,4 +159,4 @@ def test_what_stays_makes_no_step_and_is_told_where_it_should_not() -> None:
     ]
     plan = delta(wanted(Thing("room", "a"), Thing("room", "b")), there)
     assert plan.steps == ()
-    assert [(str(each), each.why) for each in plan.collisions] == [("it is locked", "x.yaml:1:1 b")]
+    assert [(str(each), each.why) for each in plan.collisions] == [("it is locked", "x.yaml:2:1 b")]
