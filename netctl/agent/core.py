@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from netctl.agent.fight import Fights
 from netctl.agent.messages import (
     Applied,
     Apply,
@@ -80,6 +82,7 @@ class Core:
         self._settled = False
         self._holds: dict[Key, _Hold] = {}
         self._just_done: dict[Key, Step[Device]] = {}
+        self._fights = Fights()
         self._collisions: tuple[str, ...] = ()
         self.status = Status(host or hostname, started=now)
         self.wires = Wires()
@@ -101,6 +104,8 @@ class Core:
         times += [max(hold.until, self._looked + self._gap) for hold in self._holds.values()]
         if self._due is not None:
             times.append(self._due)
+        if (fight := self._fights.deadline) is not None:
+            times.append(max(fight, self._looked + self._gap))
         return min(times)
 
     def handle(self, event: Event, now: float) -> list[Command]:
@@ -145,9 +150,10 @@ class Core:
         )
         self._holds.clear()
         self._just_done.clear()
+        self._fights = Fights()
         self._settled = False
         self.status = replace(
-            self.status, host=host, digest=loaded.digest, since=now, refused=(), converged=False, problems=()
+            self.status, host=host, digest=loaded.digest, since=now, refused=(), converged=False, problems=(), fights=()
         )
         self._due = now
         said = f"policy {loaded.source} in force on host {host}: {len(self._wanted)} devices"
@@ -219,14 +225,20 @@ class Core:
         self._failed_looks = 0
         self._trouble = ""
         plan = plan_host(self._wanted, event.found)
+        begun, ended = self._fights.seen(plan.steps, now)
+        commands += [Log("error", str(fight)) for fight in begun]
+        for fight in begun:
+            self._holds.pop(fight.key, None)
+        commands += [Log("info", f"nobody sets {fight.name} back any more") for fight in ended]
         for step in plan.steps:
             before = self._just_done.get(step.key)
-            if before is not None and (before.verb, before.changes) == (step.verb, step.changes):
+            again = before is not None and (before.verb, before.changes) == (step.verb, step.changes)
+            if again and not self._fights.over(step):
                 commands += self._hold(Failure(step, f"{line(step)}: was done, and is not so"), now)
         self._just_done.clear()
         self._release(plan)
         commands += self._note_collisions(plan)
-        fresh = [step for step in plan.steps if not self._held(step)]
+        fresh = [step for step in plan.steps if not self._held(step) and not self._fights.holds(step)]
         if not fresh:
             retry = next((step for step in plan.steps if self._retry(step, now)), None)
             fresh = [retry] if retry else []
@@ -234,7 +246,7 @@ class Core:
             todo = Plan(tuple(fresh))
             said = lines(todo)
             self.status = replace(self.status, plan=tuple(said), planned=now)
-            commands += [Log("info", each) for each in said]
+            commands += [Log("debug" if self._settled else "info", each) for each in said]
             commands.append(Apply(todo))
         elif self._suspects:
             names, self._suspects = self._suspects, frozenset()
@@ -250,8 +262,11 @@ class Core:
         undone = {step.key for step in event.undone}
         kept = [step for step in event.done if step.key not in undone]
         if self._settled:
-            repairs = sum(not self._held(step) for step in kept)
-            self.status = replace(self.status, repairs=self.status.repairs + repairs)
+            repaired = [step for step in kept if not self._held(step)]
+            commands += [Log("info", f"repaired: {line(step)}") for step in repaired]
+            self._count(step.key[0] for step in repaired)
+            for step in kept:
+                self._fights.repaired(step, now)
         self._just_done = {step.key: step for step in kept}
         for step in kept:
             self._holds.pop(step.key[:1], None)
@@ -268,8 +283,13 @@ class Core:
         return [*commands, Observe(self._chosen, tuple(each.item for each in self._wanted))]
 
     def _revived(self, names: tuple[str, ...]) -> list[Command]:
-        self.status = replace(self.status, repairs=self.status.repairs + len(names))
+        self._count("port" for _ in names)
         return [Log("info", f"Open vSwitch held the dead socket of {', '.join(names)}: attached again")]
+
+    def _count(self, kinds: Iterable[str]) -> None:
+        repaired = Counter(self.status.repaired)
+        repaired.update(kinds)
+        self.status = replace(self.status, repairs=repaired.total(), repaired=dict(repaired))
 
     def _hold(self, failure: Failure, now: float) -> list[Command]:
         key = failure.step.key[:1] if failure.whole_kind else failure.step.key
@@ -307,7 +327,10 @@ class Core:
     def _tell(self, converged: bool = False) -> None:
         problems = [*([self._trouble] if self._trouble else []), *self._collisions]
         problems += [hold.message for hold in self._holds.values()]
-        self.status = replace(self.status, problems=tuple(problems), converged=converged and not problems)
+        problems += map(str, self._fights.open)
+        self.status = replace(
+            self.status, problems=tuple(problems), fights=self._fights.open, converged=converged and not problems
+        )
 
 
 def _names(devices: Iterable[Device]) -> set[str]:

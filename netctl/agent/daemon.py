@@ -289,6 +289,20 @@ def as_json(status: Status, offset: float) -> dict[str, object]:
     value: dict[str, object] = {"pid": os.getpid(), **asdict(status)}
     wires = asdict(status.wires)
     value["wires"] = wires
+    value["fights"] = [
+        {
+            "kind": fight.key[0],
+            "name": "/".join(fight.key[1:]),
+            "fact": fight.fact,
+            "theirs": fight.theirs,
+            "ours": fight.ours,
+            "why": fight.why,
+            "repairs": fight.repairs,
+            "since": round(fight.since + offset, 3),
+            "until": round(fight.until + offset, 3),
+        }
+        for fight in status.fights
+    ]
     for part, key in ((value, "started"), (value, "since"), (value, "planned"), (wires, "restored")):
         moment = part[key]
         part[key] = round(moment + offset, 3) if isinstance(moment, float) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from netctl.agent.fight import Fight
 from netctl.desired.device import Device
 from netctl.plan import Found, Plan, Step
 from netctl.policy import Loaded
@@ -190,6 +191,10 @@ class Status:
     """Why it is not."""
     repairs: int = 0
     """Steps done since the start because the host changed, not the policy."""
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    """The same by the kind of what was repaired."""
+    fights: tuple[Fight, ...] = ()
+    """What somebody else changes back again and again."""
     wires: WireStatus = field(default_factory=WireStatus)
 
 

@@ -138,6 +138,34 @@ def test_a_namespace_that_lives_on_without_its_name_gets_one_at_once(agent: Agen
     agent.converged()
 
 
+@pytest.mark.parametrize(("fact", "theirs"), [("mtu", "1400"), ("address", "fe:00:00:00:00:99")])
+def test_it_does_not_fight_with_another_manager(agent: Agent, fact: str, theirs: str) -> None:
+    agent.converged()
+    box = agent.box
+    other = box.popen(f"while :; do ip link set vm1-eth1 {fact} {theirs}; sleep 0.05; done")
+    box.wait_for(lambda: agent.status()["fights"], 5, "the fight", 0.01)
+    status = agent.status()
+    assert status["repairs"] == 3
+    assert status["repaired"] == {"tap": 3}
+    (fight,) = status["fights"]
+    assert (fight["name"], fight["fact"], fight["theirs"]) == ("vm1-eth1", fact.replace("address", "mac"), theirs)
+    assert fight["until"] > time.time()
+    assert not status["converged"]
+    assert "somebody" in status["problems"][0]
+    time.sleep(1)
+    assert agent.status()["repairs"] == 3, "quiet"
+    assert theirs in box.run("ip link show vm1-eth1").stdout
+    box.run("ip link del ns1-eth0")
+    box.wait_for(lambda: agent.status()["repaired"].get("veth"), 1, "the repair of something else", 0.01)
+    other.kill()
+    box.run(f"ip link set vm1-eth1 {fact} {theirs}")
+    agent.converged()
+    assert theirs not in box.run("ip link show vm1-eth1").stdout
+    assert agent.status()["fights"] == []
+    assert agent.log().count("by somebody each time") == 1
+    assert f"repaired: ~ tap vm1-eth1: {fight['fact']} {theirs} -> {fight['ours']}" in agent.log()
+
+
 def test_a_saved_policy_is_in_force_at_once(agent: Agent) -> None:
     """However it is saved: as a new file, into the old one, or behind a symbolic link that is turned."""
     agent.converged()
