@@ -94,12 +94,27 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
     checksum = bridge is None or bridge.datapath != "netdev"
     ref = PortRef(host, nic.bridge, outside) if nic.bridge else None
     up = None if ref is not None and follows(ref, loaded.wiring.at(ref)) else True
-    master = None if bridge is not None else ""
+    master, promisc = ("", False) if bridge is None else (None, None)
     if isinstance(nic, TapNic):
-        yield Tap(name=outside, mac=tap_mac(mac), mtu=nic.mtu, tx_checksum=checksum, up=up, master=master)
+        yield Tap(
+            name=outside,
+            mac=tap_mac(mac),
+            mtu=nic.mtu,
+            tx_checksum=checksum,
+            up=up,
+            promisc=promisc,
+            master=master,
+        )
         return
     yield Veth(
-        name=outside, peer=name, peer_netns=guest, mtu=nic.mtu, tx_checksum=checksum, up=up, master=master
+        name=outside,
+        peer=name,
+        peer_netns=guest,
+        mtu=nic.mtu,
+        tx_checksum=checksum,
+        up=up,
+        promisc=promisc,
+        master=master,
     )
     yield Veth(
         name=name,

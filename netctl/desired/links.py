@@ -135,11 +135,13 @@ class _Makers:
         elif isinstance(over, said.BridgeLink):
             common["port"] = _port(link.port or said.BridgePort())
             common["lends"] = over.mac is None and name == next(self.nics_of(master), None)
-        return {**common, **self.switched(name, link.netns or "", link.up)}
+        return {**common, **self.switched(name, link)}
 
-    def switched(self, name: str, netns: str, up: bool) -> dict[str, Any]:
-        """What is otherwise for a port of an Open vSwitch bridge, and for the other end of a veth that is one."""
-        if netns:
+    def switched(self, name: str, link: said.BaseLink) -> dict[str, Any]:
+        """What is otherwise for a port of an Open vSwitch bridge, and for the other end of a veth that is one.
+
+        Its userspace datapath sets promisc on its ports itself."""
+        if link.netns:
             return self.behind(name)
         for bridge_name, bridge in self.host.bridges.items():
             if any(port.name == name for port in bridge.ports):
@@ -147,7 +149,8 @@ class _Makers:
                 carried = follows(ref, self.loaded.wiring.at(ref))
                 return {
                     "master": None,
-                    "up": None if carried and up else up,
+                    "promisc": link.promisc or None,
+                    "up": None if carried and link.up else link.up,
                     "tx_checksum": bridge.datapath != "netdev",
                 }
         return self.behind(name)

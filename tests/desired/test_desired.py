@@ -59,7 +59,7 @@ def test_a_bridge_may_say_as_much_as_its_probes_need(lab: Loaded) -> None:
 def test_devices(lab: Loaded) -> None:
     assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
         ("tap", "vm1-eth1"): Tap(
-            name="vm1-eth1", mac="fe:54:00:84:e3:62", mtu=9000, tx_checksum=False, up=None, master=None
+            name="vm1-eth1", mac="fe:54:00:84:e3:62", mtu=9000, tx_checksum=False, up=None, promisc=None, master=None
         ),
         ("tap", "plain"): Tap(
             name="plain",
@@ -67,11 +67,19 @@ def test_devices(lab: Loaded) -> None:
             mtu=1500,
             tx_checksum=True,
             up=None,
+            promisc=None,
             master=None,
         ),
         ("netns", "ns1"): Namespace("ns1"),
         ("veth", "ns1-eth0"): Veth(
-            name="ns1-eth0", peer="eth0", peer_netns="ns1", mtu=1500, tx_checksum=False, up=None, master=None
+            name="ns1-eth0",
+            peer="eth0",
+            peer_netns="ns1",
+            mtu=1500,
+            tx_checksum=False,
+            up=None,
+            promisc=None,
+            master=None,
         ),
         ("veth", "ns1", "eth0"): Veth(
             name="eth0",
