@@ -7,6 +7,7 @@ only their flows are made and compared: a wire more costs the same among 50 000 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from netctl.desired.flow import COOKIE, MAX_PORT, WHOLE_COOKIE, Flow
@@ -184,10 +185,8 @@ class Table:
         return {PortRef(self.host, self.bridge, self._names[number]) for number in wired if number in self._names}
 
     def _touch_all(self) -> None:
-        self._pending = {}
-        self.touch(self.panel.owners(self.host, self.bridge))
-        self.touch(self._names)
-        self.touch(self.ours)
+        self._pending = dict.fromkeys(chain(self.panel.owners(self.host, self.bridge), self._names, self.ours))
+        self.news.update(self._pending)
 
     def _keep(self, ours: Mapping[Owner, Collection[Flow]]) -> None:
         for whose, flows in ours.items():
@@ -218,19 +217,23 @@ class Table:
         differing: dict[Owner, None] = {}
         for whose in owners:
             cables = self.panel.owned(self.host, self.bridge, whose)
-            flows = [flow for cable in cables for flow in wire_flows(self.bridge, cable, whose, self.numbers)]
-            here = () if flows else self._not_a_wire(whose)
+            flows: tuple[Flow, ...] = ()
+            for cable in cables:
+                flows += wire_flows(self.bridge, cable, whose, self.numbers)
             have = self.ours.get(whose, ())
+            if flows and not have and not self.others:
+                differing[whose] = None
+                reason = f"{NOT_THERE}; {why(cables[0])}"
+                for flow in flows:
+                    made.append(Step("add", reason, None, flow))
+                continue
+            here = () if flows else self._not_a_wire(whose)
             if len(flows) + len(here) == len(have) and all(
                 flow in have for flow in (flows or [each.item for each in here])
             ):
                 continue
             differing[whose] = None
             reason = why(cables[0]) if cables else ""
-            if flows and not have and not self.others:
-                reason = f"{NOT_THERE}; {reason}"
-                made += [Step("add", reason, None, flow) for flow in flows]
-                continue
             wanted += [self._explained(whose, each) for each in here] or [Wanted(flow, reason) for flow in flows]
             found += map(Found, have)
         if self.others:
