@@ -22,6 +22,7 @@ from netctl.agent.messages import (
     ObserveFailed,
     PolicyRead,
     PortsRevived,
+    Sight,
     Status,
     Tick,
     WriteStatus,
@@ -85,6 +86,7 @@ class Core:
         self._fights = Fights()
         self._collisions: tuple[str, ...] = ()
         self.status = Status(host or hostname, started=now)
+        self.sight = Sight()
         self.wires = Wires()
         self._written: Status | None = None
 
@@ -225,6 +227,9 @@ class Core:
         self._failed_looks = 0
         self._trouble = ""
         plan = plan_host(self._wanted, event.found)
+        ours = sum(each.ours for each in event.found)
+        drift = len(plan.steps) + len(plan.collisions)
+        self.sight = Sight(len(self._wanted), ours, drift, self._looked, event.took)
         begun, ended = self._fights.seen(plan.steps, now)
         commands += [Log("error", str(fight)) for fight in begun]
         for fight in begun:

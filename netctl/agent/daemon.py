@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
@@ -10,11 +11,12 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from types import FrameType
 
 from netctl import rundir
-from netctl.agent import carrier
+from netctl.agent import carrier, metrics
 from netctl.agent.core import FULL_CHECK, Core
 from netctl.agent.files import directories
 from netctl.agent.messages import (
@@ -41,6 +43,8 @@ from netctl.agent.messages import (
     WriteStatus,
 )
 from netctl.agent.restore import Restorer
+from netctl.agent.server import Page, Server
+from netctl.agent.supervisor import Supervisor
 from netctl.agent.switches import Switches
 from netctl.kernel import Host, KernelError, netns
 from netctl.kernel.events import Changes, Events
@@ -64,7 +68,11 @@ log = logging.getLogger("netctl.agent")
 class Daemon:
     """Keeps one host as a policy says. `host` is what --host said, `hostname` the machine's own name."""
 
-    def __init__(self, source: FileSource, host: str | None, hostname: str) -> None:
+    def __init__(
+        self, source: FileSource, host: str | None, hostname: str, listen: tuple[str, int] | None = None
+    ) -> None:
+        """`listen` is a TCP address of the loopback at which to answer, beside the Unix socket. Raises OSError where
+        that cannot be."""
         self._source = source
         self._switches = Switches()
         self._restorer = Restorer(FileSource(source.path))
@@ -83,6 +91,12 @@ class Daemon:
         self._files_due = 0.0
         self._name = ""
         self._stop = False
+        self._running = False
+        self._supervisor = Supervisor()
+        self._server = Server(self._page)
+        self._plan_took: float | None = None
+        if listen is not None:
+            self._server.listen_on(*listen)
 
     def once(self) -> bool:
         """Make the host as the policy says, once. Whether it is so afterwards.
@@ -108,7 +122,9 @@ class Daemon:
             with ExitStack() as stack:
                 self._events = stack.enter_context(closing(Events()))
                 self._watch = self._open_watch(stack)
+                self._running = True
                 self._read()
+                self._supervisor.ready()
                 while not self._stop:
                     ready = self._wait(wake)
                     changed = self._heard()
@@ -120,7 +136,11 @@ class Daemon:
                         self._handle(event)
                     if time.monotonic() >= self._files_due:
                         self._look_at_files()
+                    self._server.serve(ready, time.monotonic())
+                    self._supervisor.alive(time.monotonic())
         finally:
+            self._supervisor.stopping()
+            self._server.close()
             self._restorer.close()
             self._switches.close()
             self._leave()
@@ -188,6 +208,8 @@ class Daemon:
         for number in numbers:
             if number >= 0:
                 poller.register(number, select.POLLIN)
+        for number, what in self._server.interests():
+            poller.register(number, what)
         return {number for number, _ in poller.poll(self._patience())}
 
     def _patience(self) -> float:
@@ -195,7 +217,9 @@ class Daemon:
         if self._unheard:
             return 0.0
         now = time.monotonic()
-        times = (self._files_due, self._core.deadline, self._switches.due(now), self._stand_in.deadline)
+        others = (self._core, self._stand_in)
+        times = [self._files_due, self._switches.due(now), self._server.due, self._supervisor.due]
+        times += [each.deadline for each in others]
         return max(0.0, (min(moment for moment in times if moment is not None) - now) * 1000)
 
     def _handle(self, event: Event) -> None:
@@ -215,7 +239,10 @@ class Daemon:
                     log.exception("%s failed", type(command).__name__)
                     answer = ObserveFailed(f"{type(command).__name__}: {error}")
                 if answer is not None:
-                    todo.extend(self._core.handle(answer, time.monotonic()))
+                    start = time.monotonic()
+                    todo.extend(self._core.handle(answer, start))
+                    if isinstance(answer, HostObserved):
+                        self._plan_took = time.monotonic() - start
         self._begin()
 
     def _begin(self) -> None:
@@ -264,7 +291,24 @@ class Daemon:
             rundir.write_pid(name)
             self._leave()
             self._name = name
-        rundir.write_json(name, as_json(status, time.time() - time.monotonic()))
+            if self._running:
+                self._open_door(rundir.run_dir() / f"{name}.sock")
+        rundir.write_json(name, as_json(status, _offset()))
+        self._supervisor.status(brief(status))
+
+    def _open_door(self, path: Path) -> None:
+        try:
+            self._server.listen_at(path)
+        except OSError as error:
+            log.error("nobody can ask at %s: %s", path, error.strerror or error)
+
+    def _page(self, path: str) -> Page | None:
+        if path == "/status":
+            text = json.dumps(as_json(self._core.status, _offset()), indent=1) + "\n"
+            return Page("application/json", text.encode())
+        if path == "/metrics":
+            return metrics.page(self._core.status, replace(self._core.sight, plan_took=self._plan_took), _offset())
+        return None
 
     def _leave(self) -> None:
         if self._name:
@@ -282,6 +326,23 @@ class _Hands:
         if self._host is None:
             self._host = self._stack.enter_context(Host(name, datapath.forget_all, PATIENCE))
         return self._host
+
+
+def brief(status: Status) -> str:
+    """How things are, in a line."""
+    if not status.digest:
+        return f"no policy in force: {status.refused[0]}" if status.refused else "no policy in force"
+    if status.refused:
+        return f"the newest policy is refused: {status.refused[0]}"
+    problems = [*status.problems, *status.wires.problems]
+    if problems:
+        return f"{len(problems)} problems: {problems[0]}"
+    return "the host is as the policy says" if status.converged else "making the host as the policy says"
+
+
+def _offset() -> float:
+    """What makes times of the agent's clock seconds since the epoch."""
+    return time.time() - time.monotonic()
 
 
 def as_json(status: Status, offset: float) -> dict[str, object]:

@@ -199,6 +199,24 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """The last look at the host, and what came of it."""
+
+    wanted: int = 0
+    """How many items the policy asks for."""
+    found: int = 0
+    """How many of ours there were."""
+    drift: int = 0
+    """How many steps and collisions lay between the two."""
+    at: float | None = None
+    """None before the first."""
+    took: float | None = None
+    """Seconds."""
+    plan_took: float | None = None
+    """Seconds that it took to find the steps."""
+
+
+@dataclass(frozen=True)
 class Observe:
     """Look at the host; answer with HostObserved or ObserveFailed."""
 

@@ -67,7 +67,7 @@ def stop_processes() -> int:
     play.clear()
     for name in names:
         remove(name)
-    for left in (*folder.glob("*.json"), *folder.glob("*.pid.lock")):
+    for left in (*folder.glob("*.json"), *folder.glob("*.sock"), *folder.glob("*.pid.lock")):
         left.unlink(missing_ok=True)
     return ended
 
