@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from netctl.policy import guest, link, model
+from netctl.policy import guest, link, model, route
 from netctl.policy.document import child
 from netctl.policy.model import Policy
 from netctl.policy.name import shown
@@ -27,6 +27,7 @@ _NOUNS: dict[type[BaseModel], str] = {
     guest.VethNic: "a veth NIC",
     guest.MacvtapNic: "a macvtap NIC",
     link.BridgePort: "a port of a Linux bridge",
+    route.Route: "a route",
     model.Uplink: "an uplink",
     model.Queue: "a queue",
     model.Rates: "a rate",

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
-from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part
+from netctl.policy.route import Route
+from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part, SysctlName, SysctlValue
 
 
 class BaseNic(Part):
@@ -31,6 +32,7 @@ class VethNic(BaseNic):
     """A veth pair whose other end is moved into the guest's namespace, under the NIC's name."""
 
     device: Literal["veth"] = Field(description="`veth`.")
+    routes: tuple[Route, ...] = Field((), description="The routes that lead out by it, inside the namespace.")
 
 
 class MacvtapNic(BaseNic):
@@ -53,3 +55,6 @@ class Guest(Part):
 
     namespace: StrictBool = Field(False, description="Whether the guest is a network namespace, made by the agent.")
     nics: dict[DeviceName, Nic] = Field({}, description="Its network interfaces, by the name that the guest sees.")
+    sysctls: dict[SysctlName, SysctlValue] = Field(
+        {}, description="Kernel settings under net, of the guest's own namespace."
+    )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
+from netctl.policy.route import Route
 from netctl.policy.value import (
     Address,
     DeviceName,
@@ -37,8 +38,8 @@ class BaseLink(Part):
     mtu: Mtu | None = Field(None, description="Bytes, 68 to 65535; the kernel's when left out.")
     mac: Mac | None = Field(
         None,
-        description="Its MAC. When left out: a bridge has that of the first NIC among its ports, or else one that never "
-        "changes, made up; others the kernel's.",
+        description="Its MAC. When left out: a bridge has that of the first NIC among its ports, or else one that "
+        "never changes, made up; others the kernel's.",
     )
     up: StrictBool = Field(True, description="Whether it is administratively up.")
     promisc: StrictBool = Field(False, description="Whether it takes frames for every address.")
@@ -54,6 +55,7 @@ class BaseLink(Part):
     master: DeviceName | None = Field(None, description="The Linux bridge or bond it is a port of.")
     port: BridgePort | None = Field(None, description="How it behaves as a port of its Linux bridge.")
     addresses: tuple[InterfaceAddress, ...] = Field((), description="Its addresses, each with its prefix length.")
+    routes: tuple[Route, ...] = Field((), description="The routes that lead out by it.")
 
 
 class VethLink(BaseLink):

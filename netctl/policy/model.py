@@ -25,10 +25,10 @@ from netctl.policy.guest import Guest
 from netctl.policy.link import Link
 from netctl.policy.rate import Amount, Rate, as_written
 from netctl.policy.value import (
-    Address,
+    Addresses,
     AnyMac,
     DeviceName,
-    InterfaceAddress,
+    InterfaceAddresses,
     Mac,
     Network,
     Ovsdb,
@@ -87,10 +87,11 @@ class Bridge(Part):
 
 
 class Uplink(Part):
-    """A NIC of the host with a default route of its own; its table, rule and kernel settings follow."""
+    """A NIC of the host with a default route of its own; its table, rules and kernel settings follow. One with IPv4 and
+    IPv6 has a list of addresses and a gateway for each."""
 
-    address: InterfaceAddress = Field(description="Its address, with the prefix length.")
-    gateway: Address = Field(description="The next hop of its default route.")
+    address: InterfaceAddresses = Field(description="Its address, with the prefix length; or several.")
+    gateway: Addresses = Field(description="The next hop of its default route; with addresses of both families, two.")
     table: Annotated[StrictInt, Field(ge=1, le=2**32 - 1)] = Field(
         description="The number of its routing table: not 253 to 255, which are the kernel's."
     )
@@ -232,7 +233,7 @@ class Host(Part):
     guests: dict[PlainName, Guest] = Field({}, description="Virtual machines and namespaces, the agent's work.")
     links: dict[DeviceName, Link] = Field({}, description="Plain network devices, the agent's work.")
     uplinks: dict[DeviceName, Uplink] = Field({}, description="NICs with a default route each, by device.")
-    sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net.")
+    sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net, given back later.")
 
 
 def _unless_brief(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

@@ -139,6 +139,18 @@ def network(text: str) -> str:
         raise ValueError(f"{shown(text)} is not an address or network, such as 10.0.0.0/8") from None
 
 
+def route_to(text: str) -> str:
+    """Where a route leads."""
+    if text == "default":
+        raise ValueError("'default' without a gateway: write 0.0.0.0/0 for all of IPv4, or ::/0 for all of IPv6")
+    return network(text)
+
+
+def listed(value: object) -> object:
+    """One thing is a list of one."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 def version(value: object) -> int:
     """The version of the language. Neither 1.0 nor true is 1."""
     if type(value) is not int or value != 1:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic.fields import FieldInfo
 
-from netctl.policy import guest, link, model, value
+from netctl.policy import guest, link, model, route, value
 from netctl.policy.name import GROUPS
 from netctl.policy.rate import Amount, Rate
 from netctl.policy.refuse import NOT_YET
@@ -133,6 +133,7 @@ SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("Taps", model.TapCopy),
     ("Uplinks", model.Uplink),
     ("Links", link.BaseLink),
+    ("Routes", route.Route),
     ("Ports of a Linux bridge", link.BridgePort),
     ("Link: veth", link.VethLink),
     ("Link: bridge", link.BridgeLink),
@@ -156,6 +157,9 @@ _NAMED: tuple[tuple[Any, str], ...] = (
     (value.InterfaceAddress, "address/prefix length"),
     (value.Address, "IP address"),
     (value.Network, "IP address or network"),
+    (value.RouteTo, "IP address or network, or `default`"),
+    (value.InterfaceAddresses, "address/prefix length, or a list"),
+    (value.Addresses, "IP address, or a list"),
     (value.Ovsdb, "`unix:`, `tcp:` or `ssl:`"),
     (value.SysctlName, "kernel setting"),
     (value.SysctlValue, "number or text"),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from netctl.policy.brief import Brief
 from netctl.policy.finding import Finding
-from netctl.policy.guest import MacvtapNic
 from netctl.policy.model import Host, Policy, TapCopy, Wire
 from netctl.policy.ports import Path, PortRef
 from netctl.policy.rate import Rate
@@ -87,15 +86,6 @@ def _hosts(policy: Policy) -> Iterator[tuple[Path, Host]]:
         yield ("hosts", name), host
 
 
-def _section(section: str) -> OfPolicy:
-    def find(policy: Policy) -> Places:
-        for path, host in _hosts(policy):
-            for name in getattr(host, section):
-                yield (*path, section, name), ""
-
-    return find
-
-
 def _of_wire(field: str) -> OfWire:
     return OfWire(lambda wire, _: bool(getattr(wire, field, None)), (field,))
 
@@ -147,8 +137,6 @@ _COPIED_ACROSS = OfCopy(_apart, lambda end, monitor: f"the wire ends in {end}, t
 
 NOT_YET = (
     NotYet("ovsdb over TLS", _tls, Host, "ovsdb"),
-    NotYet("uplinks", _section("uplinks"), Host, "uplinks"),
-    NotYet("sysctls", _section("sysctls"), Host, "sysctls"),
     NotYet("queues", _queues, Policy, "queues"),
     NotYet("a rate in percent", OfWire(_in_percent, ("rate",), lambda _: "bits per second are"), Wire, "rate"),
     NotYet("a rate under 8kbit or over 34gbit", OfWire(_extreme, ("rate",)), Wire, "rate"),

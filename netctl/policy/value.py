@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictInt, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 
 from netctl.policy import name as names
 
@@ -51,10 +61,27 @@ Network = Annotated[
     AfterValidator(names.network),
     WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9.]+)?$", "examples": ["10.0.0.0/8"]}),
 ]
+RouteTo = Annotated[
+    StrictStr,
+    AfterValidator(names.route_to),
+    WithJsonSchema({"type": "string", "pattern": "^(default|[0-9A-Fa-f.:]+(/[0-9.]+)?)$", "examples": ["10.0.0.0/8"]}),
+]
 Ovsdb = Annotated[
     StrictStr,
     AfterValidator(names.ovsdb),
     WithJsonSchema({"type": "string", "pattern": "^(unix:/.+|(tcp|ssl):.+:[0-9]+)$"}),
+]
+_INTERFACE = {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9.]+$", "examples": ["192.168.1.1/24"]}
+_ADDRESS = {"type": "string", "pattern": "^[0-9A-Fa-f.:]+$", "examples": ["192.168.1.254"]}
+InterfaceAddresses = Annotated[
+    tuple[InterfaceAddress, ...],
+    BeforeValidator(names.listed),
+    WithJsonSchema({"anyOf": [_INTERFACE, {"type": "array", "items": _INTERFACE, "minItems": 1}]}),
+]
+Addresses = Annotated[
+    tuple[Address, ...],
+    BeforeValidator(names.listed),
+    WithJsonSchema({"anyOf": [_ADDRESS, {"type": "array", "items": _ADDRESS, "minItems": 1, "maxItems": 2}]}),
 ]
 SysctlName = Annotated[
     StrictStr, AfterValidator(names.sysctl), WithJsonSchema({"type": "string", "pattern": "^net[./].+$"})

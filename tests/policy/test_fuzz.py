@@ -51,6 +51,7 @@ KEYS = st.sampled_from(
         *("mac", "bridge", "mtu", "addresses", "lower", "mode", "kind", "peer", "master", "port", "link", "id"),
         *("ends", "vlan", "rate", "a_to_b", "classify", "match", "queue", "observe", "carrier", "of", "to", "max"),
         *("address", "gateway", "table", "group_fwd_mask", "owner", "min", "burst", "local", "remote", "primary"),
+        *("routes", "via", "src", "metric"),
     ]
 ) | st.text(max_size=8)
 TREES = st.recursive(

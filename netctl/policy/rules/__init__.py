@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netctl.policy.finding import Finding
 from netctl.policy.model import Policy
-from netctl.policy.rules import bridges, devices, guests, links, queues, uplinks
+from netctl.policy.rules import bridges, devices, guests, links, queues, routes, uplinks
 from netctl.policy.stage import Stage
 
 
@@ -19,5 +19,6 @@ def check(policy: Policy, stage: Stage) -> Iterator[Finding]:
         yield from guests.check(host, path, stage)
         yield from links.check(host, path, stage)
         yield from uplinks.check(host, path, stage)
+        yield from routes.check(host, path, stage)
     yield from bridges.check_databases(policy, stage)
     yield from queues.check(policy)
