@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netctl.desired.link import Link, Place, Veth
+from netctl.desired.routing import Address, Route, Routing
 from netctl.plan import Found, Key, Plan, Step, Value, Wanted, delta
 from netctl.plan.delta import NOT_WANTED
 
@@ -50,7 +51,7 @@ class Stranger:
         return {"kind": self.kind}
 
 
-Device = Namespace | Link | Stranger
+Device = Namespace | Link | Stranger | Routing
 
 
 def plan_host(
@@ -84,18 +85,24 @@ def _shaken(
                 continue
             calm.remove(want)
             device = want.item
-            lower = isinstance(device, Link) and held != [(device.netns, device.master)]
-            if isinstance(device, Link) and lower:
+            let_go = isinstance(device, Link) and held == [(device.netns, device.master)]
+            if isinstance(device, Link) and not let_go:
                 gone.add(device.place)
                 moved = True
             why = f"{held[0][1]} is made again; {want.why}"
-            yield Step("replace" if lower else "change", why, there[device.key], device)
+            yield Step("change" if let_go else "replace", why, there[device.key], device)
 
 
 def _hangs_on(device: Device) -> tuple[Place, ...]:
-    if isinstance(device, Veth):
-        return (*device.needs(), (device.peer_netns, device.peer))
-    return device.needs() if isinstance(device, Link) else ()
+    match device:
+        case Veth():
+            return (*device.needs(), (device.peer_netns, device.peer))
+        case Link():
+            return device.needs()
+        case Address() | Route():
+            return ((device.netns, device.dev),)
+        case _:
+            return ()
 
 
 def ordered(steps: Iterable[Step[Device]]) -> tuple[Step[Device], ...]:

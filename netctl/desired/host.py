@@ -10,6 +10,7 @@ from netctl.desired.device import Device, Namespace
 from netctl.desired.link import Link, Macvtap, Tap, Veth
 from netctl.desired.links import links
 from netctl.desired.mac import guest_mac, tap_mac
+from netctl.desired.routes import routing
 from netctl.plan import Wanted
 from netctl.policy import Loaded, Policy, PortRef, host_side
 from netctl.policy.guest import MacvtapNic, Nic, TapNic
@@ -44,7 +45,8 @@ def choose_host(policy: Policy, name: str | None, hostname: str) -> str:
 
 
 def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
-    """What the policy wants on `host`: a namespace for each guest that is one, both ends of every NIC, the links.
+    """What the policy wants on `host`: a namespace for each guest that is one, both ends of every NIC, the links, and
+    what `routing` says.
 
     `loaded.policy` must be valid. A host that the policy does not name has nothing.
     """
@@ -69,6 +71,7 @@ def devices(loaded: Loaded, host: str) -> list[Wanted[Device]]:
             namespaces.add(link.netns)
             wanted.append(Wanted(Namespace(link.netns), f"{why}, netns"))
         wanted.append(Wanted(link, why))
+    wanted.extend(Wanted(each.item, each.why) for each in routing(loaded, host))
     return wanted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,8 @@ from netctl import rundir
 from netctl.desired.device import Device, Namespace, Stranger
 from netctl.desired.link import Link as Link_
 from netctl.desired.link import Nic, Place
-from netctl.kernel import netns, nic
+from netctl.desired.routing import DropIn, Routing, Waiting
+from netctl.kernel import netns, nic, routing
 from netctl.kernel.attribute import text, u32
 from netctl.kernel.errors import (
     Busy,
@@ -114,6 +115,9 @@ class Host:
                 rtnl = self._rooms.at(inside.netns).rtnl
                 for raw in inside.links:
                     found += self._seen(raw, inside, view, rtnl, sight)
+                for each in routing.look(rtnl, inside.netns, inside.links, sight.asked, self.name):
+                    if each.ours or each.item.key in sight.asked:
+                        found.append(Found(each.item, each.ours, each.stays))
         except OSError as error:
             raise Refused("looking at the host's devices", error) from error
         return found
@@ -256,6 +260,8 @@ class Host:
                 make(KINDS[device.kind], device, self._rooms, self.name)
             case Stranger():
                 raise NameTaken(device.key[-1], device.kind)
+            case _:
+                routing.make(device, self._rtnl(_netns(device)), self.name)
 
     def _alter(self, device: Device) -> None:
         assert self.name is not None
@@ -268,6 +274,15 @@ class Host:
                 alter(KINDS[device.kind], device, self._rooms, self.name)
             case Stranger():
                 raise NameTaken(device.key[-1], device.kind)
+            case _:
+                routing.alter(device, self._rtnl(_netns(device)), self.name)
+
+    def _rtnl(self, netns: str) -> Rtnl:
+        """Raises KernelError."""
+        try:
+            return self._rooms.at(netns).rtnl
+        except OSError as error:
+            raise Refused(f"entering {f'the namespace {netns}' if netns else 'the network'}", error) from error
 
     def _remove(self, device: Device) -> None:
         match device:
@@ -279,6 +294,11 @@ class Host:
             case Link_():
                 self._remove_links([device.place])
                 self._announced.discard(device.name)
+            case Stranger():
+                raise NameTaken(device.key[-1], device.kind)
+            case _:
+                with suppress(NamespaceMissing):
+                    routing.remove(device, self._rtnl(_netns(device)), self.name)
 
     def _remove_links(self, places: Iterable[Place]) -> None:
         """Remove devices of ours, all at once: one by one each costs 20 ms, a group of a thousand 0.2 s."""
@@ -320,21 +340,32 @@ class Sight:
     """Of whose offloads something is said."""
     namespaces: Collection[str]
     inside: Collection[str]
-    """The namespaces in which links are wanted."""
+    """The namespaces in which something is wanted."""
+    asked: Collection[Key]
+    """All that is wanted."""
 
     @staticmethod
     def of(wanted: Iterable[Device]) -> Sight:
         keys: dict[Place, list[Key]] = {}
         detailed = set()
         namespaces = set()
+        inside = {""}
+        asked = set()
         for device in wanted:
+            asked.add(device.key)
             if isinstance(device, Link_):
                 keys.setdefault(device.place, []).append(device.key)
                 if device.offloads:
                     detailed.add(device.place)
-            elif isinstance(device, Namespace):
+            if isinstance(device, Namespace):
                 namespaces.add(device.name)
-        return Sight(keys, detailed, namespaces, {where for where, _ in keys})
+            elif not isinstance(device, Stranger):
+                inside.add(_netns(device))
+        return Sight(keys, detailed, namespaces, inside, asked)
+
+
+def _netns(device: Link_ | Routing) -> str:
+    return "" if isinstance(device, DropIn | Waiting) else device.netns
 
 
 def _doom(rtnl: Rtnl, link: Link) -> None:
