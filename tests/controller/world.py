@@ -45,6 +45,7 @@ from netctl.controller.snapshot import Snapshot, SwitchPort
 from netctl.controller.view import snapshot
 from netctl.desired.flow import LLDP, NEAREST_BRIDGE, Flow, Match
 from netctl.desired.row import Bridge, BridgeState, Observed, Port, PortState, Row
+from netctl.desired.takeover import bridge_of
 from netctl.plan import Found, Key
 from netctl.policy import Patch, Wire, loads
 from netctl.topology.discovery import Discovery
@@ -258,7 +259,7 @@ class World:
         """A missing device comes, and its port with it."""
         self.missing.discard(device)
         self.numbers[device] = len(self.numbers) + 1
-        bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
+        bridge = bridge_of(next(f.item for f in self.rows.values() if f.item.key == ("port", device)))
         port = next(port for port in self.ports(bridge) if port.name == device)
         return self.play([PortSeen(self.dpid(bridge), port), HostSeen(self.host, self.observed(), TARGET)])
 
@@ -273,5 +274,5 @@ class World:
         return self.tell(device)
 
     def tell(self, device: str) -> list[Command]:
-        bridge = next(f.item.bridge for f in self.rows.values() if f.item.key == ("port", device))
+        bridge = bridge_of(next(f.item for f in self.rows.values() if f.item.key == ("port", device)))
         return self.play([PortSeen(self.dpid(bridge), self.port(device))])
