@@ -233,7 +233,7 @@ WRONG_REQUESTS: list[tuple[int, str, str, Any]] = [
     (422, "PUT", f"{WIRES}/core", ["ns1-eth0"]),
     (422, "PUT", f"{WIRES}/core", {"ends": ["ns1-eth0", "nobody"]}),
     (422, "PUT", f"{WIRES}/core", {"ends": [{"port": "ovbr0/eno7", "vlan": 0}, "ovbr0/eno8"]}),
-    (422, "PUT", f"{WIRES}/core", {"ends": ["ovbr0/eno7", "ovbr0/eno8"], "rate": "10mbit"}),
+    (422, "PUT", f"{WIRES}/core", {"ends": ["ovbr0/eno7", "ovbr0/eno8"], "rate": "10%"}),
     (422, "POST", WIRES, {"put": [["ovbr0/eno7", "ovbr0/eno8"], ["ovbr0/eno8", "ovbr0/eno9"]]}),
     (422, "POST", WIRES, {"remove": [FIRST], "put": [["ns1-eth0", "nobody"]]}),
     (422, "PUT", "/api/v1/scenes/day", {"wires": [["a"]]}),
