@@ -16,7 +16,7 @@ from netctl.desired.carrier import PortAdmin
 from netctl.desired.device import Device, plan_host
 from netctl.desired.flow import Flow
 from netctl.desired.host import devices
-from netctl.desired.queue import Orphan
+from netctl.desired.queue import Orphan, Shaper
 from netctl.desired.row import Observed, Row
 from netctl.desired.takeover import adopted_bridges, bridge_of, doomed, is_adopted
 from netctl.kernel.host import Host
@@ -254,6 +254,26 @@ class Machine:
                     if attempt == 99:
                         raise Failed(str(error)) from error
                     self.database.wait(0.1)
+
+    def unkept_rates(self) -> list[str]:
+        """What is wrong where the database limits a port and nothing does so at its device."""
+        if self.database is None:
+            return []
+        observed = self.database.observe()
+        wrong = []
+        for bridge in self._our_bridges(observed):
+            rows = (f.item for f in observed.rows if f.ours)
+            shapers = [item for item in rows if isinstance(item, Shaper) and item.bridge == bridge]
+            if shapers:
+                with LocalSwitch(management(bridge)) as switch:
+                    kept = {each.port for each in switch.queues()}
+                numbers = ((item.port, observed.ports[item.port].ofport) for item in shapers)
+                wrong += [port for port, number in numbers if number is not None and number not in kept]
+        return [
+            f"the rate of port {port} is in the database and not in force at the device: «modprobe sch_htb» gives the "
+            f"kernel what it takes, «ovs-vsctl clear port {port} qos» has it set up anew by the next netctl apply"
+            for port in wrong
+        ]
 
     def before(self) -> Before:
         """What is ours here now."""

@@ -18,9 +18,10 @@ from netctl.controller.carrier import PortChange
 from netctl.controller.snapshot import SwitchPort
 from netctl.desired.flow import COOKIE, COOKIE_MASK, Flow
 from netctl.desired.meter import Meter
-from netctl.openflow import counters, error, frame, meter, port, stats
+from netctl.openflow import counters, error, frame, meter, port, queue, stats
 from netctl.openflow.counters import Counted, MeterCount, PortSettings
 from netctl.openflow.frame import DecodeError
+from netctl.openflow.queue import QueueCount
 from netctl.openflow.session import Changed, Exchange, FlowsRead, Result, Send
 from netctl.path import Counters
 from netctl.plan import Found, Plan
@@ -106,6 +107,10 @@ class LocalSwitch:
     def meters(self, meter: int) -> list[MeterCount]:
         """A meter with its counters, alone in a list; raises SwitchError where there is none of that number."""
         return self._gather(counters.meter_request(frame.XID, meter), counters.meters)
+
+    def queues(self) -> list[QueueCount]:
+        """The queues that are in force at the bridge's ports."""
+        return self._gather(queue.request(frame.XID), queue.reply)
 
     def _gather(self, request: bytes, take: Callable[[bytes], tuple[list[R], bool]]) -> list[R]:
         """All that the parts of an answer hold."""

@@ -55,3 +55,28 @@ def test_the_example_is_slow_one_way_and_fast_the_other(lab: Lab) -> None:
     lab.apply(EXAMPLE)
     lab.netctl("down")
     assert shaped(lab) == 0
+
+
+def test_a_rate_that_is_not_in_force_is_told_with_what_mends_it(lab: Lab) -> None:
+    lab.apply(EXAMPLE)
+    lab.box.run("tc qdisc del dev ns2-eth0 root")
+    done = lab.netctl("apply", lab.policy, check=False)
+    assert done.returncode == 1
+    assert "the rate of port ns2-eth0 is in the database and not in force" in done.stderr
+    lab.box.run(done.stderr.partition("«ovs-vsctl")[1][1:] + done.stderr.partition("«ovs-vsctl")[2].partition("»")[0])
+    lab.netctl("apply", lab.policy)
+    assert "rate 10Mbit" in lab.box.run("tc class show dev ns2-eth0").stdout
+
+
+def test_the_daemons_keep_a_rate_when_its_device_is_made_again(lab: Lab) -> None:
+    lab.write(EXAMPLE)
+    lab.controller()
+    lab.agent()
+    lab.converged()
+    assert 8 < there(lab) < 10.5
+    lab.box.run("ip link del ns2-eth0")
+    lab.box.wait_for(lambda: "rate 10Mbit" in lab.box.run("tc class show dev ns2-eth0").stdout, 15)
+    lab.converged()
+    assert 8 < there(lab) < 10.5
+    lab.write(NONE)
+    lab.box.wait_for(lambda: shaped(lab) == 0)
