@@ -7,8 +7,8 @@ from ipaddress import ip_interface
 
 from netctl.desired.carrier import follows
 from netctl.desired.device import Device, Namespace
-from netctl.desired.link import Link, Macvtap, Tap, Veth
-from netctl.desired.links import links
+from netctl.desired.link import BridgePort, Link, Macvtap, Tap, Veth
+from netctl.desired.links import bridge_port, links
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.routes import routing
 from netctl.plan import Wanted
@@ -97,7 +97,8 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
     checksum = bridge is None or bridge.datapath != "netdev"
     ref = PortRef(host, nic.bridge, outside) if nic.bridge else None
     up = None if ref is not None and follows(ref, loaded.wiring.at(ref)) else True
-    master, promisc = ("", False) if bridge is None else (None, None)
+    master, promisc = (nic.master or "", False) if bridge is None else (None, None)
+    port = bridge_port(nic.port) if nic.master else BridgePort()
     if isinstance(nic, TapNic):
         yield Tap(
             name=outside,
@@ -107,6 +108,7 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
             up=up,
             promisc=promisc,
             master=master,
+            port=port,
         )
         return
     yield Veth(
@@ -118,6 +120,7 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
         up=up,
         promisc=promisc,
         master=master,
+        port=port,
     )
     yield Veth(
         name=name,

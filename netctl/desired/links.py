@@ -133,7 +133,7 @@ class _Makers:
             common["up"] = None
             common["primary"] = bond.primary == name if bond.primary else None
         elif isinstance(over, said.BridgeLink):
-            common["port"] = _port(link.port or said.BridgePort())
+            common["port"] = bridge_port(link.port)
             common["lends"] = over.mac is None and name == next(self.nics_of(master), None)
         return {**common, **self.switched(name, link)}
 
@@ -193,7 +193,9 @@ class _Makers:
                 yield name
 
 
-def _port(port: said.BridgePort) -> BridgePort:
+def bridge_port(given: said.BridgePort | None) -> BridgePort:
+    """How a device behaves as a port of a Linux bridge."""
+    port = given or said.BridgePort()
     tagged = port.pvid is not None or bool(port.vlans)
     return BridgePort(
         group_fwd_mask=port.group_fwd_mask or 0,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
+from netctl.policy.link import BridgePort
 from netctl.policy.route import Route
 from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part, SysctlName, SysctlValue
 
@@ -15,20 +16,27 @@ class BaseNic(Part):
         None, description="The name of the host side; GUEST-NIC when left out. At most 15 characters."
     )
     mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
-    bridge: DeviceName | None = Field(None, description="The bridge that the host side becomes a port of.")
+    bridge: DeviceName | None = Field(None, description="The Open vSwitch bridge that the host side becomes a port of.")
     mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
     addresses: tuple[InterfaceAddress, ...] = Field(
         (), description="The guest's addresses, each with its prefix length."
     )
 
 
-class TapNic(BaseNic):
+class BridgedNic(BaseNic):
+    master: DeviceName | None = Field(
+        None, description="The Linux bridge that the host side becomes a port of, instead of `bridge`."
+    )
+    port: BridgePort | None = Field(None, description="How the host side behaves as a port of its Linux bridge.")
+
+
+class TapNic(BridgedNic):
     """A tap, for a virtual machine to open. Its MAC is the guest's with 0xFE as the first octet."""
 
     device: Literal["tap"] = Field(description="`tap`.")
 
 
-class VethNic(BaseNic):
+class VethNic(BridgedNic):
     """A veth pair whose other end is moved into the guest's namespace, under the NIC's name."""
 
     device: Literal["veth"] = Field(description="`veth`.")

@@ -121,6 +121,7 @@ SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("Ports of a bridge", model.Port),
     ("Guests", guest.Guest),
     ("NICs", guest.BaseNic),
+    ("NIC: tap or veth", guest.BridgedNic),
     ("NIC: tap", guest.TapNic),
     ("NIC: veth", guest.VethNic),
     ("NIC: macvtap", guest.MacvtapNic),
@@ -145,6 +146,7 @@ SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("Link: dummy", link.DummyLink),
     ("Link: tap", link.TapLink),
     ("Link: ifb", link.IfbLink),
+    ("Link: nic", link.NicLink),
 )
 
 _GROUP_NAMES = ", ".join(f"`{each}`" for each in GROUPS)
@@ -186,19 +188,24 @@ def _lines() -> Iterator[str]:
     for heading, part in SECTIONS:
         yield f"\n### {heading}\n"
         yield _about(part)
-        shared = set(guest.BaseNic.model_fields if issubclass(part, guest.BaseNic) else ())
-        shared |= set(link.BaseLink.model_fields if issubclass(part, link.BaseLink) else ())
-        base = part in (guest.BaseNic, link.BaseLink)
+        shared = {
+            name
+            for base in (guest.BaseNic, guest.BridgedNic, link.BaseLink)
+            if issubclass(part, base) and part is not base
+            for name in base.model_fields
+        }
         hints = get_type_hints(part, include_extras=True)
         yield "\n| key | what | default | values |\n|---|---|---|---|"
         for name, field in part.model_fields.items():
-            if base or name not in shared:
+            if name not in shared:
                 yield _row(part, name, field, hints[name])
 
 
 def _about(part: type[Part]) -> str:
     if part is guest.BaseNic:
         return "What every NIC has, whatever its `device`."
+    if part is guest.BridgedNic:
+        return "What a NIC has that is a tap or a veth."
     if part is link.BaseLink:
         return "What every link has, whatever its `kind`. A link is a plain network device, made by the agent."
     about = " ".join((part.__doc__ or "").split())

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from netctl.policy.finding import Finding
-from netctl.policy.guest import Guest, MacvtapNic, TapNic, VethNic
+from netctl.policy.guest import BridgedNic, Guest, MacvtapNic, TapNic, VethNic
 from netctl.policy.model import Host
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, host_side
+from netctl.policy.rules import master
 from netctl.policy.rules.devices import too_long
 from netctl.policy.stage import Stage
 
@@ -34,6 +35,10 @@ def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
             if "namespace" not in stage.lost:
                 yield from _fits_guest(guest_name, guest, nic, at)
             yield from _fits_bridge(host, guest_name, nic_name, nic, at, stage)
+            if isinstance(nic, BridgedNic):
+                yield from master.check(host, host_side(guest_name, nic_name, nic), nic, at, stage)
+                if nic.master is not None and nic.bridge is not None:
+                    yield Finding((*at, "master"), f"it is a port of {nic.bridge} already: one of the two", True)
             yield from addresses(nic.addresses, nic.mtu, at)
 
 
@@ -67,7 +72,8 @@ def _fits_bridge(
         if link is not None and nic.bridge not in host.bridges:
             yield Finding(
                 (*at, "bridge"),
-                f"{shown(nic.bridge)} is a {link.kind} link; bridge is one of the host's `bridges`",
+                f"{shown(nic.bridge)} is a {link.kind} link; bridge is one of the host's `bridges`"
+                + (": say `master` instead" if link.kind == "bridge" else ""),
             )
             return
         message = stage.unknown("bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges")

@@ -19,14 +19,9 @@ from netctl.policy.link import (
 )
 from netctl.policy.model import Host
 from netctl.policy.ports import Path
+from netctl.policy.rules import master
 from netctl.policy.rules.guests import addresses
 from netctl.policy.stage import Stage
-
-BRIDGE_NEVER_FORWARDS = 0x0007
-"""Bits that the kernel refuses in a bridge's group_fwd_mask: STP, PAUSE, LACP (BR_GROUPFWD_RESTRICTED)."""
-
-PORT_NEVER_FORWARDS = 0x0002
-"""And in a port's: PAUSE (BR_GROUPFWD_MACPAUSE)."""
 
 _MOST_SHOWN = 6
 _WATCHING = ("802.3ad", "balance-tlb", "balance-alb")
@@ -44,14 +39,14 @@ def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
     for name, link in host.links.items():
         at = (*path, "links", name)
         yield from addresses(link.addresses, link.mtu, at)
-        yield from _master(host, name, link, at, stage)
+        yield from master.check(host, name, link, at, stage)
         yield from _netns(host, link, at)
         if isinstance(link, VethLink):
             yield from _veth(host.links, name, link, at, stage)
         elif isinstance(link, BridgeLink):
-            yield from _mask(
+            yield from master.mask(
                 link.group_fwd_mask,
-                BRIDGE_NEVER_FORWARDS,
+                master.BRIDGE_NEVER_FORWARDS,
                 at,
                 "a Linux bridge never forwards stp, pause or lacp",
             )
@@ -67,43 +62,6 @@ def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
         elif isinstance(link, MacvlanLink | MacvtapLink):
             yield from _mtu(host.links, link, link.lower, at)
     yield from _circles(host.links, members, path)
-
-
-def _master(host: Host, name: str, link: Link, at: Path, stage: Stage) -> Iterator[Finding]:
-    master = host.links.get(link.master) if link.master else None
-    if link.master is not None and master is None:
-        if link.master in host.bridges:
-            yield Finding(
-                (*at, "master"),
-                f"{link.master} is an Open vSwitch bridge: name {name} under its `ports` instead",
-            )
-        else:
-            message = stage.unknown(
-                "link of this host", link.master, host.links, "declare the bridge or bond under links"
-            )
-            if message:
-                yield Finding((*at, "master"), message)
-    elif master is not None:
-        if not isinstance(master, BridgeLink | BondLink):
-            yield Finding((*at, "master"), f"{link.master} is a {master.kind}; a master is a bridge or a bond")
-        elif isinstance(link, BridgeLink) and isinstance(master, BridgeLink):
-            yield Finding((*at, "master"), "a Linux bridge cannot be a port of another: join them by a veth")
-        elif link.netns != master.netns:
-            yield Finding((*at, "master"), f"{link.master} is in another network namespace than {name}")
-    if link.port is None:
-        return
-    if not isinstance(master, BridgeLink):
-        if link.master is None or master is not None:
-            yield Finding((*at, "port"), "this is for a port of a Linux bridge: say which with `master`", True)
-        return
-    yield from _mask(link.port.group_fwd_mask, PORT_NEVER_FORWARDS, (*at, "port"), "a port never forwards pause")
-    if (link.port.pvid or link.port.vlans) and not master.vlan_filtering:
-        yield Finding((*at, "port"), f"{link.master} does not look at VLAN tags: give it `vlan_filtering: true`", True)
-
-
-def _mask(mask: int | None, never: int, at: Path, message: str) -> Iterator[Finding]:
-    if mask is not None and mask & never:
-        yield Finding((*at, "group_fwd_mask"), f"{message}: the mask is at most {0xFFFF & ~never:#x}, not {mask:#x}")
 
 
 def _netns(host: Host, link: BaseLink, at: Path) -> Iterator[Finding]:
