@@ -1,0 +1,5 @@
+"""Why the lab cannot run."""
+
+
+class Missing(Exception):
+    """What is not there, and how to get it."""
