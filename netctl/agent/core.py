@@ -31,6 +31,7 @@ from netctl.agent.wires import Wires
 from netctl.desired.device import Device, plan_host
 from netctl.desired.host import NoSuchHost, choose_host, devices
 from netctl.desired.link import Link
+from netctl.desired.routing import Address, Route, Rule
 from netctl.plan import Key, Plan, Step, Wanted
 from netctl.plan.text import line, lines
 from netctl.policy import Loaded
@@ -67,6 +68,8 @@ class Core:
         self._chosen: str | None = None
         self._wanted: tuple[Wanted[Device], ...] | None = None
         self._watched: frozenset[str] = frozenset()
+        self._routed = False
+        """Whether addresses, routes or rules are wanted."""
         self._rooms: frozenset[str] = frozenset()
         """The namespaces that are wanted."""
         self._devices: frozenset[str] = frozenset()
@@ -146,6 +149,7 @@ class Core:
         self._chosen = host
         self._wanted = tuple(devices(loaded, host))
         self._watched = frozenset(_names(each.item for each in self._wanted))
+        self._routed = any(_is_routed(each.item) for each in self._wanted)
         self._rooms = frozenset(each.item.key[1] for each in self._wanted if each.item.key[0] == "netns")
         self._devices = frozenset(
             each.item.name for each in self._wanted if isinstance(each.item, Link) and not each.item.netns
@@ -179,7 +183,9 @@ class Core:
         return self._look(now)
 
     def _concerns(self, event: Changed) -> bool:
-        return event.everything or bool(event.names & self._watched or event.rooms & self._rooms)
+        if event.everything or event.names & self._watched or event.rooms & self._rooms:
+            return True
+        return event.routing and self._routed
 
     def _suspect(self, event: Changed, now: float) -> None:
         names = self._devices if event.everything else event.names & self._devices
@@ -340,4 +346,15 @@ class Core:
 
 def _names(devices: Iterable[Device]) -> set[str]:
     """The names that announcements about devices carry; a namespace's is that of its loopback."""
-    return {"lo", *(device.name for device in devices if isinstance(device, Link))}
+    names = {"lo"}
+    for device in devices:
+        if isinstance(device, Link):
+            names.add(device.name)
+        elif isinstance(device, Address | Route):
+            names.add(device.dev)
+    return names
+
+
+def _is_routed(device: Device) -> bool:
+    """Whether addresses, routes or rules that come or go may be of it."""
+    return isinstance(device, Address | Route | Rule) or (isinstance(device, Link) and bool(device.addresses))

@@ -188,7 +188,8 @@ class Daemon:
         rooms = names.pop(netns.FOLDER, frozenset())
         if names:
             self._files_due = min(self._files_due, self._files_seen + FILES_GAP)
-        changed = Changed(changes.names, changes.everything or changes.addresses or rooms is None, rooms or frozenset())
+        everything = changes.everything or changes.addresses or rooms is None
+        changed = Changed(changes.names, everything, rooms or frozenset(), changes.routing)
         return changed if changed != Changed() else None
 
     def _carry(self) -> None:

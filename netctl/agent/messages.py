@@ -27,6 +27,8 @@ class Changed:
     everything: bool = False
     rooms: frozenset[str] = frozenset()
     """The names of network namespaces that came or went."""
+    routing: bool = False
+    """Whether an address of the host's, or a route or rule of netctl's, came or went."""
 
 
 @dataclass(frozen=True)
