@@ -26,7 +26,8 @@ from netctl.agent.messages import (
     Tick,
     WriteStatus,
 )
-from netctl.desired.device import Device, Namespace, Stranger, Tap, Veth
+from netctl.desired.device import Device, Namespace, Stranger
+from netctl.desired.link import Tap, Veth
 from netctl.plan import Found, Step
 from netctl.policy import loads
 
@@ -48,11 +49,13 @@ TWO_TAPS = POLICY + """
 """
 
 NS = Namespace("ns1")
-VETH = Veth("ns1-eth0", "ns1", "eth0", peer_mac="02:00:00:00:00:01", tx_checksum=False)
-TAP = Tap("vm1-eth1", "fe:54:00:00:00:01", tx_checksum=False)
-TAP2 = Tap("vm2-eth1", "fe:54:00:00:00:02", tx_checksum=False)
-ALL: tuple[Device, ...] = (NS, VETH, TAP)
-KEYS = frozenset(each.key for each in ALL)
+VETH = Veth(name="ns1-eth0", peer="eth0", peer_netns="ns1", mtu=1500, tx_checksum=False, promisc=None, master=None)
+INNER = Veth(
+    name="eth0", netns="ns1", peer="ns1-eth0", mac="02:00:00:00:00:01", mtu=1500, tx_checksum=False, master=None
+)
+TAP = Tap(name="vm1-eth1", mac="fe:54:00:00:00:01", mtu=1500, tx_checksum=False, promisc=None, master=None)
+TAP2 = Tap(name="vm2-eth1", mac="fe:54:00:00:00:02", mtu=1500, tx_checksum=False, promisc=None, master=None)
+ALL: tuple[Device, ...] = (NS, VETH, INNER, TAP)
 
 
 class Play:
@@ -93,7 +96,7 @@ class Play:
         """Through the first plan to the point where there is nothing to do."""
         (apply,) = self.found()
         assert isinstance(apply, Apply)
-        assert self.play(Applied(apply.plan.steps)) == [Observe("hv1", KEYS)]
+        assert self.play(Applied(apply.plan.steps)) == [Observe("hv1", ALL)]
         assert self.found(ALL) == []
         assert self.core.status.converged
 
@@ -101,7 +104,7 @@ class Play:
 def steps(commands: list[Command]) -> list[tuple[str, str]]:
     (apply,) = commands
     assert isinstance(apply, Apply), commands
-    return [(step.verb, step.key[1]) for step in apply.plan.steps]
+    return [(step.verb, "/".join(step.key[1:])) for step in apply.plan.steps]
 
 
 def plan(commands: list[Command]) -> tuple[Step[Device], ...]:
@@ -112,13 +115,13 @@ def plan(commands: list[Command]) -> tuple[Step[Device], ...]:
 
 def test_from_a_policy_to_a_host_that_is_so() -> None:
     game = Play()
-    assert game.first == [Observe("hv1", KEYS)]
+    assert game.first == [Observe("hv1", ALL)]
     assert game.followed == [Follow("hv1", None, frozenset({"br0"}))]
     todo = game.found()
-    assert steps(todo) == [("add", "ns1"), ("add", "ns1-eth0"), ("add", "vm1-eth1")]
+    assert steps(todo) == [("add", "ns1"), ("add", "ns1-eth0"), ("add", "ns1/eth0"), ("add", "vm1-eth1")]
     assert not game.core.status.converged
-    assert "+ tap vm1-eth1  (not there; lab.yaml:11:" in game.core.status.plan[2]
-    assert game.play(Applied(plan(todo))) == [Observe("hv1", KEYS)]
+    assert "+ tap vm1-eth1  (not there; lab.yaml:11:" in game.core.status.plan[3]
+    assert game.play(Applied(plan(todo))) == [Observe("hv1", ALL)]
     assert game.found(ALL) == []
     status = game.core.status
     assert status.converged
@@ -131,10 +134,10 @@ def test_from_a_policy_to_a_host_that_is_so() -> None:
 def test_a_deleted_device_is_looked_for_at_once_and_made_again() -> None:
     game = Play()
     game.settle()
-    assert game.play(Changed(frozenset({"vm1-eth1"})), after=1) == [Observe("hv1", KEYS)]
-    todo = game.found([NS, VETH])
+    assert game.play(Changed(frozenset({"vm1-eth1"})), after=1) == [Observe("hv1", ALL)]
+    todo = game.found([NS, VETH, INNER])
     assert steps(todo) == [("add", "vm1-eth1")]
-    assert game.play(Applied(plan(todo))) == [Observe("hv1", KEYS)]
+    assert game.play(Applied(plan(todo))) == [Observe("hv1", ALL)]
     assert game.found(ALL) == [CheckPorts(frozenset({"vm1-eth1"}))]
     assert game.core.status.converged
     assert game.core.status.repairs == 1
@@ -144,7 +147,7 @@ def test_the_ports_under_what_changed_are_looked_at_once_more() -> None:
     """Within two seconds, and without looking at any device."""
     game = Play()
     game.settle()
-    assert game.play(Changed(frozenset({"vm1-eth1"})), after=1) == [Observe("hv1", KEYS)]
+    assert game.play(Changed(frozenset({"vm1-eth1"})), after=1) == [Observe("hv1", ALL)]
     assert game.found(ALL) == [CheckPorts(frozenset({"vm1-eth1"}))]
     wait = (game.core.deadline or 0) - game.now
     assert wait < 2
@@ -156,16 +159,16 @@ def test_a_namespace_that_lost_its_name_is_looked_for_at_once() -> None:
     game = Play()
     game.settle()
     assert game.play(Changed(rooms=frozenset({"cni-1234"})), after=1) == []
-    assert game.play(Changed(rooms=frozenset({"ns1"}))) == [Observe("hv1", KEYS)]
+    assert game.play(Changed(rooms=frozenset({"ns1"}))) == [Observe("hv1", ALL)]
 
 
 def test_what_concerns_nobody_is_not_looked_at() -> None:
     game = Play()
     game.settle()
     assert game.play(Changed(frozenset({"docker0", "veth123"})), after=0.5) == []
-    assert game.play(Changed(frozenset({"eth0"})), after=0.1) == [Observe("hv1", KEYS)]
+    assert game.play(Changed(frozenset({"eth0"})), after=0.1) == [Observe("hv1", ALL)]
     game.found(ALL)
-    assert game.play(Changed(everything=True), after=0.1) == [Observe("hv1", KEYS)]
+    assert game.play(Changed(everything=True), after=0.1) == [Observe("hv1", ALL)]
 
 
 def test_a_storm_is_answered_once_in_a_gap() -> None:
@@ -190,7 +193,7 @@ def test_the_last_of_a_storm_is_not_lost() -> None:
     deadline = game.core.deadline
     assert deadline is not None
     assert deadline - game.now <= GAP
-    assert game.play(Tick(), after=deadline - game.now) == [Observe("hv1", KEYS)]
+    assert game.play(Tick(), after=deadline - game.now) == [Observe("hv1", ALL)]
 
 
 def test_looking_that_takes_long_is_done_less_often() -> None:
@@ -200,14 +203,14 @@ def test_looking_that_takes_long_is_done_less_often() -> None:
     game.now += 0.2
     game.found(ALL, took=0.2)
     assert game.play(Changed(everything=True), after=0.1) == []
-    assert game.play(Tick(), after=0.6) == [Observe("hv1", KEYS)]
+    assert game.play(Tick(), after=0.6) == [Observe("hv1", ALL)]
 
 
 def test_what_makes_no_event_is_found_in_the_end() -> None:
     game = Play()
     game.settle()
     assert game.play(Tick(), after=FULL_CHECK * 0.9) == []
-    assert game.play(Tick(), after=FULL_CHECK * 0.2) == [Observe("hv1", KEYS)]
+    assert game.play(Tick(), after=FULL_CHECK * 0.2) == [Observe("hv1", ALL)]
     assert game.found(ALL) == [CheckPorts(frozenset({"ns1-eth0", "vm1-eth1"}))]
 
 
@@ -258,18 +261,18 @@ def test_what_needs_a_namespace_that_failed_waits_with_it() -> None:
     retry = game.found([TAP])
     assert steps(retry) == [("add", "ns1")]
     game.play(Applied(plan(retry)))
-    assert steps(game.found([TAP, NS])) == [("add", "ns1-eth0")]
+    assert steps(game.found([TAP, NS])) == [("add", "ns1-eth0"), ("add", "ns1/eth0")]
 
 
 def test_a_missing_module_holds_back_every_device_of_its_kind() -> None:
     game = Play(TWO_TAPS)
     todo = plan(game.found())
-    game.play(Applied(todo[:2], Failure(todo[2], "no module tun", whole_kind=True), todo[1::-1]))
-    assert steps(game.found()) == [("add", "ns1"), ("add", "ns1-eth0")]
-    game.play(Applied(todo[:2]))
-    assert game.found([NS, VETH]) == []
+    game.play(Applied(todo[:3], Failure(todo[3], "no module tun", whole_kind=True), todo[2::-1]))
+    assert steps(game.found()) == [("add", "ns1"), ("add", "ns1-eth0"), ("add", "ns1/eth0")]
+    game.play(Applied(todo[:3]))
+    assert game.found([NS, VETH, INNER]) == []
     game.play(Tick(), after=RETRY_FIRST)
-    retry = game.found([NS, VETH])
+    retry = game.found([NS, VETH, INNER])
     assert steps(retry) == [("add", "vm1-eth1")]
     game.play(Applied(plan(retry)))
     assert steps(game.found(ALL)) == [("add", "vm2-eth1")]
@@ -278,7 +281,7 @@ def test_a_missing_module_holds_back_every_device_of_its_kind() -> None:
 def test_what_is_done_and_does_not_hold_is_a_failure() -> None:
     game = Play()
     game.settle()
-    broken = [NS, VETH, replace(TAP, mtu=68)]
+    broken = [NS, VETH, INNER, replace(TAP, mtu=68)]
     game.play(Changed(everything=True), after=1)
     todo = game.found(broken)
     assert steps(todo) == [("change", "vm1-eth1")]
@@ -305,8 +308,8 @@ def test_a_wrong_policy_is_refused_and_the_one_before_stays() -> None:
     game.policy(POLICY.replace("tap,", "tarp,"))
     assert len(game.said) == said
     game.play(Changed(frozenset({"vm1-eth1"})), after=1)
-    assert steps(game.found([NS, VETH])) == [("add", "vm1-eth1")]
-    assert game.policy(POLICY) == [Observe("hv1", KEYS)]
+    assert steps(game.found([NS, VETH, INNER])) == [("add", "vm1-eth1")]
+    assert game.policy(POLICY) == [Observe("hv1", ALL)]
     assert game.core.status.refused == ()
 
 
@@ -318,7 +321,7 @@ def test_without_a_good_policy_it_waits() -> None:
     assert game.play(Changed(everything=True)) == []
     assert game.play(Tick(), after=100) == []
     assert "waiting for a good one" in game.said[-1]
-    assert game.policy(POLICY) == [Observe("hv1", KEYS)]
+    assert game.policy(POLICY) == [Observe("hv1", ALL)]
 
 
 def test_a_policy_that_no_longer_names_the_host_takes_nothing_away() -> None:
@@ -327,7 +330,7 @@ def test_a_policy_that_no_longer_names_the_host_takes_nothing_away() -> None:
     assert game.policy(POLICY.replace("hv1:", "hv7:")) == []
     assert "hv1" in game.core.status.refused[0]
     game.play(Changed(frozenset({"vm1-eth1"})), after=1)
-    assert steps(game.found([NS, VETH])) == [("add", "vm1-eth1")]
+    assert steps(game.found([NS, VETH, INNER])) == [("add", "vm1-eth1")]
 
 
 def test_a_new_policy_is_a_change_and_not_a_repair() -> None:
@@ -347,9 +350,9 @@ def test_a_stranger_is_a_problem_that_is_said_once_and_goes_away() -> None:
     game = Play()
     game.found()
     game.play(Applied())
-    stranger = Found[Device](Stranger("vm1-eth1", "tap", "bridge"), ours=False)
+    stranger = Found[Device](Stranger(("tap", "vm1-eth1"), "bridge"), ours=False)
     for _ in range(3):
-        todo = game.play(HostObserved((Found(NS), Found(VETH), stranger), 0.001))
+        todo = game.play(HostObserved((Found(NS), Found(VETH), Found(INNER), stranger), 0.001))
         assert not any(isinstance(each, Apply) for each in todo)
         game.play(Changed(everything=True), after=1)
     assert not game.core.status.converged
@@ -369,7 +372,7 @@ def test_a_look_that_fails_is_tried_again_and_later() -> None:
         assert game.core.deadline is not None
         times.append(game.core.deadline - game.now)
         game.now = game.core.deadline
-        assert game.play(Tick()) == [Observe("hv1", KEYS)]
+        assert game.play(Tick()) == [Observe("hv1", ALL)]
     assert times[0] < 0.1
     assert times == sorted(times)
     assert times[-1] <= FULL_CHECK
@@ -397,4 +400,4 @@ def test_host_said_by_option_and_unknown_host() -> None:
     game = Play(two)
     assert game.first == []
     assert "say which one this is with --host: hv1, hv2" in game.core.status.refused[0]
-    assert Play(two, host="hv1").first == [Observe("hv1", KEYS)]
+    assert Play(two, host="hv1").first == [Observe("hv1", ALL)]
