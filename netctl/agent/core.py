@@ -10,6 +10,7 @@ from netctl.agent.fight import Fights
 from netctl.agent.messages import (
     Applied,
     Apply,
+    BridgesSeen,
     Changed,
     CheckPorts,
     Command,
@@ -18,15 +19,18 @@ from netctl.agent.messages import (
     Follow,
     HostObserved,
     Log,
+    MacSet,
     Observe,
     ObserveFailed,
     PolicyRead,
     PortsRevived,
     Sight,
     Status,
+    TapsSeen,
     Tick,
     WriteStatus,
 )
+from netctl.agent.taps import Taps
 from netctl.agent.wires import Wires
 from netctl.desired.device import Device, plan_host
 from netctl.desired.host import NoSuchHost, choose_host, devices
@@ -91,12 +95,13 @@ class Core:
         self.status = Status(host or hostname, started=now)
         self.sight = Sight()
         self.wires = Wires()
+        self._taps = Taps()
         self._written: Status | None = None
 
     @property
     def deadline(self) -> float | None:
         """When the next Tick should come at the latest; None for never."""
-        times = [self.wires.deadline]
+        times = [self.wires.deadline, self._taps.deadline]
         if self._wanted is not None:
             times.append(self._next_look)
         if self._ports_again is not None:
@@ -128,11 +133,20 @@ class Core:
                 commands = self._applied(event, now)
             case PortsRevived(names):
                 commands = self._revived(names)
+            case TapsSeen():
+                commands = self._taps.seen(event, now)
+            case MacSet(step, error):
+                commands = self._taps.mended(event, now)
+                self._count(() if error else (step.key[0],))
+            case BridgesSeen(bridges):
+                self._taps.attached(bridges)
+                commands = self.wires.handle(event, self._chosen or "", now)
             case Tick():
                 commands = [*self._tick(now), *self.wires.handle(event, self._chosen or "", now)]
             case _:
                 commands = self.wires.handle(event, self._chosen or "", now)
-        self.status = replace(self.status, wires=self.wires.status)
+        commands += self._taps.look(now)
+        self.status = replace(self.status, wires=self.wires.status, foreign_taps=self._taps.problems)
         if self.status != self._written:
             self._written = self.status
             commands.append(WriteStatus(self.status))
@@ -157,6 +171,7 @@ class Core:
         self._holds.clear()
         self._just_done.clear()
         self._fights = Fights()
+        self._taps.rule(loaded, host)
         self._settled = False
         self.status = replace(
             self.status, host=host, digest=loaded.digest, since=now, refused=(), converged=False, problems=(), fights=()
@@ -175,6 +190,7 @@ class Core:
         return [*(Log("error", each) for each in refused), Log("error", f"policy refused; {kept}")]
 
     def _changed(self, event: Changed, now: float) -> list[Command]:
+        self._taps.changed(None if event.everything else event.names)
         if self._wanted is None or not self._concerns(event):
             return []
         self._suspect(event, now)
@@ -207,6 +223,7 @@ class Core:
             return []
         if now >= self._looked + FULL_CHECK:
             self._suspects = self._devices
+            self._taps.changed(None)
         if self._due is not None:
             self._answered = now
         self._due = None
@@ -230,6 +247,7 @@ class Core:
         self._gap = max(GAP, EASE * event.took)
         if event.announced is not None:
             self._suspect(event.announced, now)
+            self._taps.changed(None if event.announced.everything else event.announced.names)
         self._failed_looks = 0
         self._trouble = ""
         plan = plan_host(self._wanted, event.found)

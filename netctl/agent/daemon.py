@@ -34,11 +34,15 @@ from netctl.agent.messages import (
     Follow,
     HostObserved,
     Log,
+    MacSet,
     Observe,
     ObserveFailed,
     PolicyRead,
     PortsRevived,
+    SeeTaps,
+    SetMac,
     Status,
+    TapsSeen,
     Tick,
     WriteStatus,
 )
@@ -46,7 +50,7 @@ from netctl.agent.restore import Restorer
 from netctl.agent.server import Page, Server
 from netctl.agent.supervisor import Supervisor
 from netctl.agent.switches import Switches
-from netctl.kernel import Host, KernelError, netns
+from netctl.kernel import Host, KernelError, foreign, netns
 from netctl.kernel.events import Changes, Events
 from netctl.kernel.host import Outcome
 from netctl.kernel.watch import Watch
@@ -278,6 +282,13 @@ class Daemon:
             case CheckPorts(names):
                 revived = _revive(hands.host(self._core.status.host), names)
                 return PortsRevived(tuple(revived)) if revived else None
+            case SeeTaps(linux, ports, names):
+                return TapsSeen(names, foreign.taps(linux, ports, names))
+            case SetMac(step):
+                try:
+                    return MacSet(step) if foreign.set_mac(step.item) else None
+                except KernelError as error:
+                    return MacSet(step, str(error))
             case Follow(host, remote, bridges):
                 if self._events is not None:
                     self._switches.follow(host, remote, bridges)

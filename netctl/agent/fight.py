@@ -49,10 +49,10 @@ class Fight:
     def __str__(self) -> str:
         if self.fact:
             over = f"{self.name} is set to {self.theirs} by somebody each time that it is put to {self.ours}"
-            instead = f"or say {self.theirs} in the policy"
+            instead = "or let it be so in the policy"
         else:
             over = f"{self.name}: somebody {self.theirs} it each time that it is {self.ours}"
-            instead = "or take it out of the policy" if self.ours == "made" else "or say it in the policy"
+            instead = "or let it be so in the policy"
         return (
             f"{over} ({self.why}); it is left alone for a while. Find who does it and end it there (NetworkManager: "
             f"«nmcli device set {self.key[-1]} managed no»; systemd-networkd: Unmanaged=yes), {instead}"

@@ -8,8 +8,11 @@ from typing import Literal
 
 from netctl.agent.fight import Fight
 from netctl.desired.device import Device
+from netctl.desired.foreign import ForeignTap
 from netctl.plan import Found, Plan, Step
 from netctl.policy import Loaded
+
+Level = Literal["debug", "info", "warning", "error"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,22 @@ class PortsRevived:
     """Ports of Open vSwitch that had gone deaf are attached again."""
 
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TapsSeen:
+    """What became of a SeeTaps: of those called `names`, or of all, these are taps of others at our bridges."""
+
+    names: frozenset[str] | None
+    taps: tuple[ForeignTap, ...]
+
+
+@dataclass(frozen=True)
+class MacSet:
+    """What became of a SetMac."""
+
+    step: Step[ForeignTap]
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,7 @@ class Attended:
     """Seconds."""
 
 
-HostEvent = PolicyRead | Changed | HostObserved | ObserveFailed | Applied | PortsRevived | Tick
+HostEvent = PolicyRead | Changed | HostObserved | ObserveFailed | Applied | PortsRevived | TapsSeen | MacSet | Tick
 WireEvent = FilesSeen | BridgesSeen | SwitchUp | SwitchDown | Attended
 Event = HostEvent | WireEvent
 
@@ -197,6 +216,8 @@ class Status:
     """The same by the kind of what was repaired."""
     fights: tuple[Fight, ...] = ()
     """What somebody else changes back again and again."""
+    foreign_taps: tuple[str, ...] = ()
+    """What is wrong with taps that others attached to the policy's bridges, each with what mends it."""
     wires: WireStatus = field(default_factory=WireStatus)
 
 
@@ -241,6 +262,23 @@ class CheckPorts:
 
 
 @dataclass(frozen=True)
+class SeeTaps:
+    """Look for taps of others at these Linux bridges, and among these ports of Open vSwitch, which are said with their
+    bridges: at those called `names`, or at all. Answer with TapsSeen."""
+
+    bridges: frozenset[str]
+    ports: Mapping[str, str]
+    names: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class SetMac:
+    """Give a tap of somebody else's another MAC; answer with MacSet, if it is still there."""
+
+    step: Step[ForeignTap]
+
+
+@dataclass(frozen=True)
 class Follow:
     """Watch these bridges, those of them that netctl made. `remote` is what the policy says of the database."""
 
@@ -275,8 +313,8 @@ class WriteStatus:
 
 @dataclass(frozen=True)
 class Log:
-    level: Literal["debug", "info", "warning", "error"]
+    level: Level
     text: str
 
 
-Command = Observe | Apply | CheckPorts | Follow | Attend | WriteStatus | Log
+Command = Observe | Apply | CheckPorts | SeeTaps | SetMac | Follow | Attend | WriteStatus | Log

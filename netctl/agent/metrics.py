@@ -47,6 +47,7 @@ class _Said(Collector):
             ("converged", "Whether the host is as the policy in force says.", status.converged),
             ("problems", "Why it is not, and what is wrong with wires.", len(status.problems) + len(wires.problems)),
             ("fights", "What somebody else changes back again and again.", len(status.fights)),
+            ("foreign_taps", "Taps of others at the policy's bridges whose MAC is wrong.", len(status.foreign_taps)),
             ("devices_wanted", "Namespaces, devices and what else of the host the policy asks for.", sight.wanted),
             ("devices_found", "How many of netctl's there were at the last look.", sight.found),
             ("drift", "How many steps the host was away from the policy at the last look.", sight.drift),

@@ -232,6 +232,12 @@ class Host(Part):
     bridges: dict[DeviceName, Bridge] = Field({}, description="Open vSwitch bridges, the controller's work.")
     guests: dict[PlainName, Guest] = Field({}, description="Virtual machines and namespaces, the agent's work.")
     links: dict[DeviceName, Link] = Field({}, description="Plain network devices, the agent's work.")
+    foreign_taps: Literal["report", "enforce"] = Field(
+        "report",
+        description="What becomes of a tap that somebody else attaches to one of the bridges and whose MAC breaks the "
+        "rule that netctl's taps keep (the first octet 0xFE or 0xFA, never the guest's own MAC): it is told of, or it "
+        "gets another MAC.",
+    )
     uplinks: dict[DeviceName, Uplink] = Field({}, description="NICs with a default route each, by device.")
     sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Kernel settings under net, given back later.")
 
