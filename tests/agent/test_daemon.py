@@ -109,7 +109,7 @@ def test_it_makes_keeps_and_leaves(agent: Agent) -> None:
         ("ip -n ns1 link del eth0", up.format("ns1-eth0")),
         ("ip link set vm1-eth1 down", up.format("vm1-eth1")),
         ("ip -n ns1 link set eth0 down", "ip -n ns1 link show eth0 | grep -q '[<,]UP[,>]'"),
-        ("ip -n ns1 addr flush dev eth0", "ip -n ns1 addr show eth0 | grep -q 10.99.1.1/24"),
+        ("ip -n ns1 addr del 10.99.1.1/24 dev eth0", "ip -n ns1 addr show eth0 | grep -q 10.99.1.1/24"),
         ("ip -n ns1 link set eth0 mtu 1280", "ip -n ns1 link show eth0 | grep -q 'mtu 1500'"),
         ("ethtool -K ns1-eth0 tx on", "ethtool -k ns1-eth0 | grep -q 'tx-checksumming: off'"),
     ]
