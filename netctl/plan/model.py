@@ -129,7 +129,7 @@ class Plan(Generic[T]):
 
 def show(value: Value) -> str:
     """A fact as a person reads it: `-` for nothing, yes/no, commas between several."""
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "-"
     if value is True:
         return "yes"

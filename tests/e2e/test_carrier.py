@@ -290,7 +290,7 @@ def test_without_a_controller_plan_shows_it_and_apply_does_it(lab: Lab) -> None:
     link(lab, "a", False)
     done = lab.netctl("plan", lab.policy, "--exit-code", check=False)
     assert done.returncode == 1
-    assert "~ veth a-eth0: peer_up no -> yes" in done.stdout
+    assert "~ veth a/eth0: up no -> yes" in done.stdout
     lab.box.run("ip -n a link set eth0 up; ip link set b-eth0 down")
     done = lab.netctl("plan", lab.policy, "--exit-code", "--json", check=False)
     assert json.loads(done.stdout)["carrier"]["ovbr0"]["steps"][0]["name"] == "ovbr0/b-eth0"
