@@ -47,7 +47,7 @@ def test_a_name_of_several_parts_is_joined() -> None:
         (False, "no"),
         (0, "0"),
         (1, "1"),
-        ("", ""),
+        ("", "-"),
         ("br0", "br0"),
         (("a", True, None), "a,yes,-"),
     ],
