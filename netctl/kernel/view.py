@@ -49,7 +49,8 @@ class View:
     def __init__(self, rooms: Rooms, insides: Iterable[Inside]) -> None:
         self.rooms = rooms
         self.insides = {inside.netns: inside for inside in insides}
-        self._behind: dict[tuple[str, int], str | None] = {}
+        self._behind: dict[str, dict[int, str]] = {}
+        """Which namespaces one calls by which IDs."""
         self._peers: dict[tuple[str, int], Place] | None = None
 
     def name(self, netns: str, index: int) -> str:
@@ -81,14 +82,11 @@ class View:
 
     def _namespace(self, netns: str, nsid: int) -> str | None:
         """Which namespace one calls by an ID."""
-        key = (netns, nsid)
-        if key not in self._behind:
-            self._behind[key] = None
-            for other in self.insides:
-                if other != netns and self._id(netns, other) == nsid:
-                    self._behind[key] = other
-                    break
-        return self._behind[key]
+        known = self._behind.get(netns)
+        if known is None:
+            ids = {other: self._id(netns, other) for other in self.insides if other != netns}
+            known = self._behind[netns] = {number: other for other, number in ids.items() if number is not None}
+        return known.get(nsid)
 
     def _id(self, netns: str, other: str) -> int | None:
         try:

@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netctl import rundir
-from netctl.desired.device import ORDER
+from netctl.desired.device import plan_host
 from netctl.desired.host import devices
 from netctl.kernel import Host
-from netctl.plan import delta
 from netctl.policy import load
 from tests.bench.host_objects import POLICY, Announcements, policy
 from tests.e2e.box import Box
@@ -81,7 +80,7 @@ def plans() -> list[float]:
         start = time.perf_counter()
         wanted = devices(loaded, "hv1")
         with Host("hv1") as host:
-            plan = delta(wanted, host.observe([each.item.key for each in wanted]), ORDER)
+            plan = plan_host(wanted, host.observe([each.item for each in wanted]))
         took.append(1000 * (time.perf_counter() - start))
         assert not plan, plan
     return sorted(took)
