@@ -71,6 +71,10 @@ class Kind(Generic[L]):
         """What IFLA_INFO_DATA says of that, beside IFLA_LINK."""
         return b""
 
+    def index(self, _link: L, _room: Room) -> int:
+        """The number to give it; 0 leaves that to the kernel."""
+        return 0
+
     def make(self, link: L, rooms: Rooms, finish: Callable[[], None]) -> None:
         """Have the kernel make it, in the group of netctl's devices; `finish` gives it the rest.
 
@@ -92,9 +96,11 @@ class Kind(Generic[L]):
             data += self.standing_on(below.index)
         info = [text(IFLA_INFO_KIND, link.kind), *([nested(IFLA_INFO_DATA, data)] if data else [])]
         parts.append(nested(IFLA_LINKINFO, *info))
+        there = rooms.at(link.netns)
+        index = self.index(link, there)
         if room.netns != link.netns:
-            parts.append(u32(IFLA_NET_NS_FD, rooms.at(link.netns).descriptor))
-        room.rtnl.ask(RTM_NEWLINK, link_message(0, *parts), NLM_F_CREATE | NLM_F_EXCL)
+            parts.append(u32(IFLA_NET_NS_FD, there.descriptor))
+        room.rtnl.ask(RTM_NEWLINK, link_message(index, *parts), NLM_F_CREATE | NLM_F_EXCL)
         finish()
 
     def change(self, link: L, raw: Raw, room: Room) -> None:

@@ -100,6 +100,7 @@ def make(namespace: Namespace, host: str) -> None:
             if loopback is None or not ours(loopback, host):
                 raise NameTaken(namespace.name, "network namespace")
             _set_up(room, loopback, host)
+            _heed(descriptor)
             return
     except NamespaceMissing:
         pass
@@ -114,6 +115,8 @@ def make(namespace: Namespace, host: str) -> None:
                 assert loopback is not None
                 _set_up(room, loopback, host)
             _mount("/proc/thread-self/ns/net", path, MS_BIND)
+        with opened(namespace.name) as descriptor:
+            _heed(descriptor)
     except OSError as error:
         raise Refused(f"making the network namespace {namespace.name}", error) from error
 
@@ -149,6 +152,19 @@ def remove(name: str, host: str | None) -> None:
         raise Refused(f"removing the network namespace {name}", error) from error
 
 
+def clear(name: str) -> None:
+    """Take away a name behind which there is no namespace, as one leaves who is killed while he makes it."""
+    path = FOLDER / name
+    try:
+        with opened(name):
+            return
+    except NamespaceMissing:
+        with suppress(OSError):
+            path.unlink()
+    except OSError as error:
+        raise Refused(f"looking at the network namespace {name}", error) from error
+
+
 def residents(wanted: Collection[str]) -> dict[str, list[int]]:
     """The processes that live in each of the namespaces called so; without those in which none does."""
     by_inode: dict[tuple[int, int], str] = {}
@@ -170,6 +186,11 @@ def residents(wanted: Collection[str]) -> dict[str, list[int]]:
 def _set_up(room: Rtnl, loopback: Link, host: str) -> None:
     parts = (text(IFLA_IFALIAS, mark(host)), u32(IFLA_GROUP, GROUP))
     room.ask(RTM_NEWLINK, link_message(loopback.index, *parts, flags=IFF_UP, mask=IFF_UP))
+
+
+def _heed(descriptor: int) -> None:
+    with Rtnl() as here:
+        here.heed(descriptor)
 
 
 def _is_namespace(descriptor: int) -> bool:

@@ -18,9 +18,8 @@ from struct import Struct
 from types import TracebackType
 
 from pyroute2.netlink import nlmsg
-from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 
-from netctl.kernel.attribute import text, u32
+from netctl.kernel.attribute import i32, text, u32
 
 NETLINK_ROUTE = 0
 SOL_NETLINK = 270
@@ -47,7 +46,10 @@ AF_BRIDGE = 7
 RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 2, 8
 TUN_MODE_TAP = 2
 
+NETNSA_NSID, NETNSA_FD = 1, 3
+
 _HEADER = Struct("=IHHII")
+_RTGEN = bytes(4)
 _IFINFO = Struct("=BxHiII")
 _IFADDR = Struct("=BBBBI")
 _ATTRIBUTE = Struct("=HH")
@@ -191,15 +193,27 @@ class Rtnl:
 
     def nsid(self, namespace: int) -> int | None:
         """The ID that the namespace behind a file descriptor has here; None while it has none."""
-        message = nsidmsg()
-        message["attrs"] = [("NETNSA_FD", namespace)]
-        self._send(packed(message, RTM_GETNSID, NLM_F_ACK))
+        self._send(packed(_RTGEN + u32(NETNSA_FD, namespace), RTM_GETNSID, NLM_F_ACK))
         for body in self._answers():
-            found = attributes(body, 4).get(1)
+            found = attributes(body, len(_RTGEN)).get(NETNSA_NSID)
             if found is not None:
                 number: int = _I32.unpack(found)[0]
                 return None if number < 0 else number
         return None
+
+    def heed(self, namespace: int) -> None:
+        """Give the namespace behind a file descriptor an ID here, if it has none: what happens in there is then announced
+        here too. Raises OSError."""
+        try:
+            self.ask(RTM_NEWNSID, _RTGEN + i32(NETNSA_NSID, -1) + u32(NETNSA_FD, namespace))
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+
+    def told(self, kind: int, body: bytes) -> list[bytes]:
+        """The answers to a question about one thing. Raises OSError."""
+        self._send(packed(body, kind, NLM_F_ACK))
+        return list(self._answers())
 
     def matching(self, kind: int, body: bytes, keep: Callable[[bytes], bool] = lambda _: True) -> list[bytes]:
         """What fits the header and the attributes of a question, by the kernel's own choice, and then `keep`."""
@@ -286,6 +300,11 @@ def listed(body: bytes) -> Iterator[tuple[int, bytes]]:
 def link_name(body: bytes) -> str:
     """The name in the body of an RTM_NEWLINK or RTM_DELLINK."""
     return _text(attributes(body, _IFINFO.size).get(3, b""))
+
+
+def is_up(body: bytes) -> bool:
+    """Whether the device in the body of an RTM_NEWLINK or RTM_DELLINK is administratively up."""
+    return bool(_IFINFO.unpack_from(body)[3] & IFF_UP)
 
 
 def read_link(body: bytes) -> Link:
