@@ -157,6 +157,19 @@ class WireEnd(Answer):
     """The VLAN of the port that is wired; null is the whole port."""
 
 
+class Rate(Answer):
+    """How fast a wire may go in one direction."""
+
+    to: str
+    """The port that it leads to, where the rate is kept."""
+    rate: Annotated[str, Field(examples=["10mbit"])]
+    """As a policy writes it."""
+    by: Annotated[str, Field(examples=["linux-htb"])]
+    """The mechanism that the database has for it; empty while there is none."""
+    why: str
+    """Why there is none."""
+
+
 class Wire(Answer):
     name: str
     ends: Annotated[list[WireEnd], Field(min_length=2, max_length=2)]
@@ -166,6 +179,8 @@ class Wire(Answer):
     """What a wire that is not up waits for."""
     said: str
     """Where the policy asks for it: «file:line:col»."""
+    rates: list[Rate]
+    """Of the directions that are limited."""
 
 
 class WireCount(Answer):

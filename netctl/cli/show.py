@@ -284,14 +284,19 @@ def _end_of_wire(end: Json) -> str:
     return port if end["vlan"] is None else f"{port} VLAN {end['vlan']}"
 
 
+def _rate(rate: Json) -> str:
+    return f"{rate['rate']} to {rate['to']} ({rate['by'] or rate['why']})"
+
+
 def _show_wires(wires: list[Json]) -> None:
     _table(
-        ("WIRE", "STATE", "A", "B", "WHY", "POLICY"),
+        ("WIRE", "STATE", "A", "B", "RATE", "WHY", "POLICY"),
         [
             (
                 each["name"],
                 each["state"],
                 *map(_end_of_wire, each["ends"]),
+                "; ".join(map(_rate, each["rates"])) or "-",
                 each["why"] or "-",
                 each["said"] or "-",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from netctl.controller.commands import ApplyRows, Command, Log
@@ -10,6 +10,7 @@ from netctl.controller.events import HostLost, HostSeen, RowsApplied
 from netctl.controller.planning import Panel, plan_rows
 from netctl.controller.retry import Retry
 from netctl.controller.saying import logged
+from netctl.desired.queue import Shaper
 from netctl.desired.row import Bridge, Observed, Row
 from netctl.desired.takeover import adopted_bridges, doomed
 from netctl.plan import Plan
@@ -39,6 +40,8 @@ class HostState:
     applying: bool = False
     error: str = ""
     retry: Retry = field(default_factory=Retry)
+    shapers: Mapping[str, Shaper] = field(default_factory=dict)
+    """What limits ports in the database, whoever made it, by port."""
 
     def take(self, event: HostSeen | HostLost | RowsApplied, now: float) -> list[Command]:
         self.dirty = True
@@ -85,6 +88,7 @@ class HostState:
         self.observed, self.target = event.observed, event.target
         self.bridges = our_bridges(event.observed)
         self.adopted = adopted_bridges(event.observed)
+        self.shapers = {f.item.port: f.item for f in event.observed.rows if isinstance(f.item, Shaper)}
         self.connected, self.why = True, ""
         return [] if known else [Log("info", f"host {self.name}: Open vSwitch database connected")]
 

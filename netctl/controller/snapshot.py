@@ -139,6 +139,20 @@ class WireEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RateView:
+    """How fast a wire may go in one direction."""
+
+    to: str
+    """The port that it leads to, where the rate is kept."""
+    rate: str
+    """As a policy writes it, e.g. «10mbit»."""
+    by: str = ""
+    """The mechanism that the database has for it; empty while there is none."""
+    why: str = ""
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class WireView:
     name: str
     ends: tuple[WireEnd, WireEnd]
@@ -148,6 +162,8 @@ class WireView:
     """What a wire that is not up waits for."""
     said: str = ""
     """Where the policy asks for it: «file:line:col»."""
+    rates: tuple[RateView, ...] = ()
+    """Of the directions that are limited."""
 
 
 @dataclass(frozen=True)

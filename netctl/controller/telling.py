@@ -167,13 +167,13 @@ class Telling:
             if cable is None:
                 if before is not None:
                     del self._wires[name]
-                    yield WireChanged(view.wire_view(*before), was, gone=True)
+                    yield WireChanged(view.wire_view(self._brain, *before), was, gone=True)
                 continue
             found = self._live.get((cable.ends[0].host, cable.ends[0].bridge))
             state = view.state_of(self._brain, cable, found[0] if found else None)
             self._wires[name] = cable, state
             if before is None or before[1] != state or not before[0].like(cable):
-                yield WireChanged(view.wire_view(cable, state), was)
+                yield WireChanged(view.wire_view(self._brain, cable, state), was)
 
     def _of_stations(self, live: view.Live) -> Iterator[Happening]:
         guests = self._panel.guests if self._panel is not None and self._due_ports else {}

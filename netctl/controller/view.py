@@ -20,6 +20,7 @@ from netctl.controller.snapshot import (
     PortView,
     ProbeCounts,
     Problem,
+    RateView,
     Snapshot,
     Station,
     SwitchPort,
@@ -30,10 +31,12 @@ from netctl.controller.snapshot import (
 from netctl.controller.switch import SwitchState
 from netctl.desired.carrier import Light
 from netctl.desired.flows import cookie_of
+from netctl.desired.queue import shaper_key
 from netctl.desired.row import Port, PortState
 from netctl.desired.takeover import bridge_of
 from netctl.plan.text import line
 from netctl.policy import Cable, PortRef
+from netctl.policy.rate import as_written
 from netctl.topology.links import Port as LinkPort
 from netctl.topology.neighbours import Neighbour
 
@@ -233,16 +236,30 @@ def _wires(brain: Brain, panel: Panel, live: Live) -> Iterator[WireView]:
             state = UP
         else:
             state = state_of(brain, cable, here[1] if here else None)
-        yield wire_view(cable, state)
+        yield wire_view(brain, cable, state)
 
 
-def wire_view(cable: Cable, state: WireState) -> WireView:
+def wire_view(brain: Brain, cable: Cable, state: WireState) -> WireView:
     one, other = cable.ends
     ends = (
         WireEnd(one.host, one.bridge, one.port, cable.vlans[0]),
         WireEnd(other.host, other.bridge, other.port, cable.vlans[1]),
     )
-    return WireView(cable.name, ends, *state, cable.said)
+    return WireView(cable.name, ends, *state, cable.said, tuple(_rates(brain, cable)) if cable.limited else ())
+
+
+def _rates(brain: Brain, cable: Cable) -> Iterator[RateView]:
+    host = brain.hosts.get(cable.ends[0].host)
+    for rate, end in zip(cable.rates, reversed(cable.ends), strict=True):
+        if rate is None:
+            continue
+        found = host.shapers.get(end.port) if host is not None else None
+        if found is not None and found.rate == rate:
+            yield RateView(end.port, as_written(rate), found.type)
+            continue
+        collisions = host.plan.collisions if host is not None else ()
+        said = [str(each) for each in collisions if each.key == shaper_key(end.port)]
+        yield RateView(end.port, as_written(rate), "", said[0] if said else "not kept yet")
 
 
 def state_of(brain: Brain, cable: Cable, switch: SwitchState | None) -> WireState:

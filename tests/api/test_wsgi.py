@@ -112,6 +112,7 @@ def test_one_wire(client: Make) -> None:
         "state": "up",
         "why": "",
         "said": "flows/lab.yaml:12:5",
+        "rates": [],
     }
 
 

@@ -13,6 +13,7 @@ from netctl.controller.snapshot import (
     PolicyView,
     PortView,
     Problem,
+    RateView,
     Snapshot,
     Station,
     SwitchPort,
@@ -112,6 +113,7 @@ TROUBLED = replace(
             "waiting",
             "hv2 is not connected",
             "flows/lab.yaml:14:5",
+            (RateView("eno3", "10mbit", "", "not kept yet"),),
         ),
     ),
 )

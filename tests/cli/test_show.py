@@ -82,10 +82,13 @@ def test_wires(controller: Callable[[Any], str]) -> None:
     assert (done.exit_code, done.output.splitlines()) == (
         0,
         [
-            "WIRE                STATE    A                   B                   WHY                   POLICY",
-            "vm1-eth1--vm2-eth1  up       hv1/ovbr0/vm1-eth1  hv1/ovbr0/vm2-eth1  -                     "
+            "WIRE                STATE    A                   B                   RATE                           "
+            "WHY                   POLICY",
+            "vm1-eth1--vm2-eth1  up       hv1/ovbr0/vm1-eth1  hv1/ovbr0/vm2-eth1  -                              "
+            "-                     "
             "flows/lab.yaml:12:5",
-            "core                waiting  hv2/ovbr0/eno2      hv2/ovbr0/eno3      hv2 is not connected  "
+            "core                waiting  hv2/ovbr0/eno2      hv2/ovbr0/eno3      10mbit to eno3 (not kept yet)  "
+            "hv2 is not connected  "
             "flows/lab.yaml:14:5",
         ],
     )
