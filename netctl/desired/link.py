@@ -173,7 +173,7 @@ class Bridge(Link):
     kind: ClassVar[str] = "bridge"
 
     mac_of: str | None = None
-    """The port whose MAC it has, which says so itself too (`lends`): it may come later. Found: the first device with
+    """The port whose MAC it has, which says so itself too (`lends`): it may come later. Found: its first port with
     the same."""
     group_fwd_mask: int | None = None
     stp: bool | None = False

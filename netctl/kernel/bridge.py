@@ -25,8 +25,7 @@ class BridgeKind(Kind[Bridge]):
 
     def seen(self, raw: Link, inside: Inside, _view: View) -> dict[str, Any]:
         data = {kind: int.from_bytes(value, "little") for kind, value in particular(raw).items()}
-        others = (each for each in inside.links if each.index != raw.index and each.kind != "vlan")
-        of = [each.name for each in others if each.mac == raw.mac]
+        of = [each.name for each in inside.links if each.master == raw.index and each.mac == raw.mac]
         return {
             "mac_of": of[0] if of else "",
             "group_fwd_mask": data.get(IFLA_BR_GROUP_FWD_MASK, 0),

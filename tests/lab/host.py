@@ -21,6 +21,9 @@ NAMESPACES = Path("/run/netns")
 
 
 class Host:
+    def __init__(self) -> None:
+        os.environ.update(OVS_RUNDIR=RUN, OVS_DBDIR=RUN, OVS_LOGDIR=RUN)
+
     def sh(self, command: str, check: bool = True) -> str:
         """What a piece of shell says. AssertionError with all of it when it fails."""
         done = subprocess.run(
@@ -46,10 +49,13 @@ class Host:
         return said
 
     def mends(self, *harms: str) -> None:
-        """Each harm, a piece of shell, is seen by a plan; they are then mended all at once."""
+        """Each harm, a piece of shell, adds something to the plan; they are then mended all at once."""
+        before = ""
         for harm in harms:
             self.sh(harm)
-            self.netctl("plan", str(POLICY), "--exit-code", code=1)
+            said = self.netctl("plan", str(POLICY), "--exit-code", code=1)
+            assert len(said) > len(before), f"{harm} is not seen:\n{said}"
+            before = said
         self.netctl("apply", str(POLICY))
         self.netctl("plan", str(POLICY), "--exit-code")
 
@@ -103,7 +109,6 @@ class Host:
         return True
 
     def start_ovs(self) -> None:
-        os.environ.update(OVS_RUNDIR=RUN, OVS_DBDIR=RUN, OVS_LOGDIR=RUN)
         Path(RUN).mkdir()
         # Open vSwitch 3.1 believes that there is no processor, and handles no packet, while the monotonic clock is
         # below 10 s, as it is just after the start of a machine.
