@@ -8,14 +8,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from netctl import rundir
 from netctl.desired.device import Device, Namespace, Stranger
 from netctl.desired.link import Link as Link_
 from netctl.desired.link import Nic, Place
 from netctl.desired.routing import DropIn, Routing, Waiting
-from netctl.kernel import netns, nic, routing
+from netctl.kernel import netns, nic, routing, ways
 from netctl.kernel.attribute import text, u32
 from netctl.kernel.errors import (
     Busy,
@@ -27,17 +26,24 @@ from netctl.kernel.errors import (
     Refused,
 )
 from netctl.kernel.kinds import KINDS, kind_of
-from netctl.kernel.link import Kind, alter, common, make
+from netctl.kernel.link import Kind, L, alter, common, make
 from netctl.kernel.mark import DOOMED, GROUP, kept, ours
 from netctl.kernel.nic import NicKind
 from netctl.kernel.rooms import Rooms
 from netctl.kernel.rtnl import IFLA_GROUP, IFLA_IFALIAS, RTM_DELLINK, RTM_NEWLINK, Link, Rtnl, link_message
 from netctl.kernel.view import Inside, View, look
+from netctl.kernel.ways import Way
 from netctl.plan import Found, Key, Plan, Step
 
 LOCK = "host"
 LOCK_SECONDS = 10.0
 """How long one netctl waits for another that is at work on the same host."""
+
+MANY = 32
+"""So many devices, when they are all that netctl has in a namespace, go without another look at each: nobody else
+makes such meanwhile, and nothing but netctl's is in its group."""
+FEW = 8
+"""Fewer are asked for one by one, more by one question for all."""
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 """What it takes, by the bits of capability(7)."""
@@ -81,6 +87,8 @@ class Host:
         self._before_make = before_make
         self._patience = patience
         self._stack = ExitStack()
+        self._links: dict[str, tuple[Link, ...]] = {}
+        """Of each namespace, as they were seen last."""
 
     def __enter__(self) -> Host:
         lacking = lacks()
@@ -111,6 +119,7 @@ class Host:
         try:
             found: list[Found[Device]] = []
             view = View(self._rooms, self._insides(sight, found))
+            self._links = {inside.netns: inside.links for inside in view.insides.values()}
             for inside in view.insides.values():
                 rtnl = self._rooms.at(inside.netns).rtnl
                 for raw in inside.links:
@@ -124,7 +133,8 @@ class Host:
 
     def _insides(self, sight: Sight, found: list[Found[Device]]) -> Iterator[Inside]:
         """The host's own namespace and those that are ours or asked for; the latter are found on the way."""
-        yield look(self._rooms.at(""))
+        detailed = self.name is not None
+        yield look(self._rooms.at(""), detailed)
         for name in netns.names():
             try:
                 room = self._rooms.at(name)
@@ -134,9 +144,9 @@ class Host:
                 mine = ours(loopback, self.name)
                 if mine or name in sight.namespaces:
                     found.append(Found(netns.SeenNamespace(name, loopback.up), mine))
-                    yield look(room)
+                    yield look(room, detailed)
                 elif name in sight.inside:
-                    yield look(room)
+                    yield look(room, detailed)
             except NamespaceMissing:
                 continue
 
@@ -160,10 +170,12 @@ class Host:
             return []
         return [Found(Stranger(key, raw.kind or "hardware"), ours=False) for key in keys]
 
-    def _read(self, kind: Kind[Any], raw: Link, inside: Inside, view: View, rtnl: Rtnl, sight: Sight) -> Link_:
+    def _read(self, kind: Kind[L], raw: Link, inside: Inside, view: View, rtnl: Rtnl, sight: Sight) -> L:
+        """Of any host's devices no more than what they are: they are only removed."""
+        if self.name is None:
+            return kind.device(name=raw.name, netns=inside.netns, **kind.seen(raw, inside, view))
         detailed = (inside.netns, raw.name) in sight.detailed
-        device: Link_ = kind.device(**common(raw, inside, rtnl, detailed), **kind.seen(raw, inside, view))
-        return device
+        return kind.device(**common(raw, inside, rtnl, detailed), **kind.seen(raw, inside, view))
 
     def indexes(self, names: Collection[str]) -> dict[str, int]:
         """The kernel's number of each of the devices called so that are there. Raises Refused."""
@@ -182,6 +194,31 @@ class Host:
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise Refused(f"announcing the device {name}", error) from error
+
+    def ways(self, places: Iterable[Place]) -> list[Way]:
+        """The addresses and routes of the devices at `places`, whoever made them. Raises Refused."""
+        names: dict[str, set[str]] = {}
+        for where, name in places:
+            names.setdefault(where, set()).add(name)
+        found: list[Way] = []
+        try:
+            for where in sorted(names):
+                with suppress(NamespaceMissing):
+                    found += ways.read(self._rooms.at(where).rtnl, where, names[where])
+        except OSError as error:
+            raise Refused("looking at addresses and routes", error) from error
+        return found
+
+    def restore(self, lost: Collection[Way]) -> list[str]:
+        """Say again what is missing of `lost`; what could not be, in words. Raises Refused."""
+        left: list[str] = []
+        try:
+            for where in sorted({way.netns for way in lost}):
+                with suppress(NamespaceMissing):
+                    left += ways.restore(self._rooms.at(where).rtnl, [way for way in lost if way.netns == where])
+        except OSError as error:
+            raise Refused("putting back addresses and routes", error) from error
+        return left
 
     def apply(self, plan: Plan[Device]) -> Outcome:
         """Do the steps of a plan in their order. Where one fails, what was done before it is taken back (but where the
@@ -307,23 +344,28 @@ class Host:
             names.setdefault(where, set()).add(name)
         for where in sorted(names):
             try:
-                self._remove_within(self._rooms.at(where).rtnl, names[where])
+                self._remove_within(where, names[where])
             except NamespaceMissing:
                 continue
             except OSError as error:
                 said = ", ".join(sorted(names[where])[:3])
                 raise Refused(f"removing {said}{'…' if len(names[where]) > 3 else ''}", error) from error
 
-    def _remove_within(self, rtnl: Rtnl, names: Collection[str]) -> None:
-        links = rtnl.links() if len(names) > 1 else [each for name in names if (each := rtnl.link(name)) is not None]
-        found = [link for link in links if link.name in names]
+    def _remove_within(self, netns: str, names: Collection[str]) -> None:
+        rtnl = self._rooms.at(netns).rtnl
+        seen = self._links.get(netns, ())
+        if len(names) >= MANY and {link.name for link in seen if link.group == GROUP} == names:
+            _delete(rtnl, link_message(0, u32(IFLA_GROUP, GROUP)))
+            return
+        if len(names) < FEW:
+            found = [link for name in names if (link := rtnl.link(name)) is not None]
+        else:
+            found = [link for link in rtnl.links() if link.name in names]
         for link in found:
             if not ours(link, self.name):
                 raise NameTaken(link.name, link.kind)
         if len(found) == 1:
             _delete(rtnl, link_message(found[0].index))
-        elif found and found == [link for link in links if link.group == GROUP]:
-            _delete(rtnl, link_message(0, u32(IFLA_GROUP, GROUP)))
         elif found:
             for link in found:
                 _doom(rtnl, link)

@@ -26,11 +26,11 @@ class Inside:
     by_name: dict[str, Link] = field(default_factory=dict)
 
 
-def look(room: Room) -> Inside:
-    """Raises OSError."""
+def look(room: Room, detailed: bool = True) -> Inside:
+    """`detailed` is with addresses. Raises OSError."""
     links = tuple(room.rtnl.links())
     addresses: dict[int, list[str]] = {}
-    for each in room.rtnl.addresses():
+    for each in room.rtnl.addresses() if detailed else ():
         if each.configured:
             addresses.setdefault(each.index, []).append(each.text)
     return Inside(

@@ -1,4 +1,5 @@
-"""1 000 veth pairs with addresses and masters: made and removed by netctl, against `ip -batch` and `ip link del group`.
+"""1 000 veth pairs with addresses and masters: made by netctl and removed as `netctl down` does it, against `ip -batch`
+and `ip link del group`.
 
 Run as root: python -m tests.bench.veths. One end of each is a port of one of ten Linux bridges, the other has an IPv4
 address; by `ip` they get their alias and group too, as netctl's do. It also times the plan of nothing to do.
@@ -63,7 +64,7 @@ def by_netctl() -> dict[str, float]:
             assert not plan, plan
 
     def remove() -> None:
-        with Host("hv1") as host:
+        with Host(None) as host:
             outcome = host.apply(plan_host([], host.observe()))
             assert outcome.ok, outcome.error
 
@@ -80,7 +81,8 @@ def by_ip() -> dict[str, float]:
         mark = "alias netctl:hv1 group 7 up"
         lines = []
         for number in range(BRIDGES):
-            lines += [f"link add b{number} address 02:00:00:00:00:{number:02x} type bridge", f"link set b{number} {mark}"]
+            lines.append(f"link add b{number} address 02:00:00:00:00:{number:02x} type bridge")
+            lines.append(f"link set b{number} {mark}")
         for number in range(PAIRS):
             lines += [
                 f"link add v{number} type veth peer name w{number}",
