@@ -190,6 +190,7 @@ class Core:
         return [*(Log("error", each) for each in refused), Log("error", f"policy refused; {kept}")]
 
     def _changed(self, event: Changed, now: float) -> list[Command]:
+        self._fights.fell(event.fallen)
         self._taps.changed(None if event.everything else event.names)
         if self._wanted is None or not self._concerns(event):
             return []
@@ -246,6 +247,7 @@ class Core:
         commands: list[Command] = []
         self._gap = max(GAP, EASE * event.took)
         if event.announced is not None:
+            self._fights.fell(event.announced.fallen)
             self._suspect(event.announced, now)
             self._taps.changed(None if event.announced.everything else event.announced.names)
         self._failed_looks = 0

@@ -8,10 +8,11 @@ else is repaired at once, other facts of the same device included.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from netctl.desired.routing import device_of
 from netctl.plan import Item, Key, Step
 from netctl.plan.model import show
 
@@ -121,6 +122,15 @@ class Fights:
             del self._repairs[fact]
             self._tried.discard(fact)
         return begun, ended
+
+    def fell(self, devices: Collection[str]) -> None:
+        """Devices were set down. What the kernel takes away with that, nobody is against."""
+        known = (*self._repairs, *self._fights) if devices else ()
+        for fact in [fact for fact in known if fact[0][0] in ("address", "route") and device_of(fact[0]) in devices]:
+            self._repairs.pop(fact, None)
+            self._fights.pop(fact, None)
+            self._right.pop(fact, None)
+            self._tried.discard(fact)
 
     def over(self, step: Step[T]) -> bool:
         """Whether anything of a step is fought over."""

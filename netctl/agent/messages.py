@@ -32,6 +32,8 @@ class Changed:
     """The names of network namespaces that came or went."""
     routing: bool = False
     """Whether an address of the host's, or a route or rule of netctl's, came or went."""
+    fallen: frozenset[str] = frozenset()
+    """Those of `names` that were set down."""
 
 
 @dataclass(frozen=True)

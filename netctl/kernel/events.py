@@ -21,6 +21,7 @@ from netctl.kernel.rtnl import (
     RTM_NEWADDR,
     RTM_NEWLINK,
     SOL_NETLINK,
+    is_up,
     link_name,
     messages,
     read_address,
@@ -76,6 +77,8 @@ class Changes:
     """Whether anything may have changed: a namespace is gone, or announcements were lost."""
     routing: bool = False
     """Whether an address of the host's, or a route or rule of netctl's anywhere, came or went."""
+    fallen: frozenset[str] = frozenset()
+    """Those of `names` that were set down: their routes are gone, which is not announced."""
 
     def __bool__(self) -> bool:
         return bool(self.names or self.addresses or self.everything or self.routing)
@@ -109,12 +112,13 @@ class Events:
     def read(self) -> Changes:
         """Everything announced so far; does not wait."""
         names: set[str] = set()
+        fallen: set[str] = set()
         addresses = everything = routing = False
         while True:
             try:
                 data, extra, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_SPACE(4))
             except BlockingIOError:
-                return Changes(frozenset(names), addresses, everything, routing)
+                return Changes(frozenset(names), addresses, everything, routing, frozenset(fallen))
             except OSError:
                 everything = True
                 continue
@@ -125,7 +129,9 @@ class Events:
             for kind, _, _, body in messages(data):
                 if kind in {RTM_NEWLINK, RTM_DELLINK}:
                     if body[0] == socket.AF_UNSPEC:
-                        names.add(link_name(body))
+                        names.add(name := link_name(body))
+                        if not is_up(body):
+                            fallen.add(name)
                 elif kind in {RTM_NEWADDR, RTM_DELADDR}:
                     configured = read_address(body).configured
                     addresses |= elsewhere and configured

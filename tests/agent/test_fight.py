@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from netctl.agent.core import FULL_CHECK
-from netctl.agent.fight import FIRST, LAST, ROUNDS, WINDOW
+from netctl.agent.fight import FIRST, LAST, ROUNDS, WINDOW, Fights
 from netctl.agent.messages import Applied, Apply, Changed, CheckPorts, HostObserved, Observe, Tick
 from netctl.desired.device import Device
-from netctl.plan import Found
+from netctl.desired.routing import Route, Rule
+from netctl.plan import Found, Step
 from tests.agent.test_core import ALL, POLICY, TAP, Play
 
 REST = tuple(each for each in ALL if each is not TAP)
@@ -178,3 +179,16 @@ def test_a_repair_that_fails_in_a_fight_does_not_make_it_spin() -> None:
                 looks += 1
                 field.play(HostObserved(tuple(map(Found, field.there)), 0.001))
     assert looks < 60
+
+
+def test_what_goes_with_a_link_that_is_set_down_is_no_fight() -> None:
+    fights = Fights()
+    route = Step("add", "lab.yaml:1:1", None, Route("0.0.0.0/0", "eth2", via="192.168.2.254", table=200))
+    rule = Step("add", "lab.yaml:1:1", None, Rule(11010, 200, 4, "192.168.2.1"))
+    for now in range(ROUNDS + 2):
+        fights.fell({"eth2"})
+        begun, _ = fights.seen([route, rule], now)
+        assert [fight.key for fight in begun] == ([rule.key] if now == ROUNDS else [])
+        assert not fights.holds(route)
+        fights.repaired(route, now)
+        fights.repaired(rule, now)

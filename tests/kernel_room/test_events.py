@@ -48,6 +48,9 @@ def test_what_may_be_netctls_is_heard() -> None:
         "ip rule del pref 7",
     ):
         assert not heard(events, command), command
+    assert heard(events, "ip link set eth0 down").fallen == {"eth0"}
+    assert heard(events, "ip link set eth0 up").fallen == frozenset()
+    assert heard(events, "ip link set eth0 down; ip link set eth0 up").fallen == {"eth0"}
 
 
 @within
