@@ -43,11 +43,11 @@ update
 """Each line makes lldpd send anew: who has heard the custom TLV has heard all."""
 
 
-def lldpd(box: Box, guest: str) -> Process:
+def lldpd(box: Box, guest: str, nic: str = "eth0") -> Process:
     """An lldpd of a guest's own, and all that it can be told to say."""
     box.run("mkdir -p /run/lldpd")
     process = box.popen(
-        f"exec ip netns exec {guest} lldpd -d -u /run/{guest}.sock -I eth0 -C eth0 -L '' -M 2 -S 'I am {guest}'"
+        f"exec ip netns exec {guest} lldpd -d -u /run/{guest}.sock -I {nic} -C {nic} -L '' -M 2 -S 'I am {guest}'"
     )
     box.wait_for(lambda: lldpcli(box, guest, "show interfaces"), 10, f"lldpd of {guest}")
     for line in (f"configure system hostname {guest}", *TOLD.strip().splitlines()):
