@@ -16,6 +16,7 @@ from netctl.cli.machine import Failed, clear_flows
 from netctl.desired.device import plan_host
 from netctl.desired.row import Bridge
 from netctl.desired.takeover import adopted_bridges, bridge_of
+from netctl.kernel import sysctl
 from netctl.kernel.errors import KernelError
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
@@ -68,7 +69,8 @@ def stop_processes() -> int:
     for name in names:
         remove(name)
     for left in (*folder.glob("*.json"), *folder.glob("*.sock"), *folder.glob("*.pid.lock")):
-        left.unlink(missing_ok=True)
+        if left.stem != sysctl.RECORD:
+            left.unlink(missing_ok=True)
     return ended
 
 
