@@ -114,9 +114,14 @@ def _wire(wire: Json) -> str:
 
 def _said(wire: Json) -> str:
     """A wire without its name: its ends, and what else is said of it."""
-    more = [f"{key} {value}" for key, value in wire.items() if key not in ("name", "ends")]
+    more = [f"{key} {_value(value)}" for key, value in wire.items() if key not in ("name", "ends")]
     ends = " -- ".join(map(_end, wire["ends"]))
     return f"{ends} ({', '.join(more)})" if more else ends
+
+
+def _value(value: Any) -> str:
+    """A rate of both directions has a part for each."""
+    return " ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _end(end: Any) -> str:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_serializer, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -52,6 +52,7 @@ class Rate(BaseModel):
             "examples": ["100mbit", "1.5gbit", "10%"],
         }
 
+    @model_serializer
     def __str__(self) -> str:
         if self.bits is None:
             return f"{self.percent:g}%"
@@ -85,6 +86,7 @@ class Amount(BaseModel):
             "examples": ["800kbit", "100kB"],
         }
 
+    @model_serializer
     def __str__(self) -> str:
         return as_written(self.bits)
 

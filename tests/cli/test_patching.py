@@ -105,6 +105,26 @@ def test_all_that_can_be_said_of_a_wire(controller: Controller) -> None:
     assert wire.carrier == "ignore"
 
 
+@pytest.mark.parametrize(
+    ("said", "bits"),
+    [
+        ("10mbit", (10_000_000, 10_000_000)),
+        ("1mbit/s", (1_000_000, 1_000_000)),
+        ("1mbit/2mbit", (1_000_000, 2_000_000)),
+        ("/2mbit", (None, 2_000_000)),
+        ("3mbit/", (3_000_000, None)),
+    ],
+)
+def test_how_fast_it_may_go(controller: Controller, said: str, bits: tuple[int | None, int | None]) -> None:
+    controller.good("wire", "add", "vm3-eth1", "vm4-eth1", "--name", "core", "--rate", said)
+    rate = controller.board.wires()["core"].rate
+    assert rate is not None
+    assert rate.bits == bits
+    controller.good("scene", "save", "slow")
+    told = " ".join(f"{key} {each}" for key, each in json.loads(rate.model_dump_json(exclude_none=True)).items())
+    assert controller.good("scene", "show", "slow")[-1].endswith(f" (rate {told})")
+
+
 def test_a_dry_run(controller: Controller) -> None:
     before = dict(controller.board.wires())
     assert controller.good("wire", "add", "vm3-eth1", "vm4-eth1", "--name", "core", "--dry-run") == [
@@ -136,6 +156,7 @@ def test_what_is_pending_says_what_it_waits_for(controller: Controller) -> None:
         (("wire", "add", "vm3-eth1"), "Missing argument 'B'"),
         (("wire", "add", "vm3-eth1", ""), "the name of a port is missing"),
         (("wire", "add", "vm3-eth1", "vm4-eth1", "--carrier", "maybe"), "follow"),
+        (("wire", "add", "vm3-eth1", "vm4-eth1", "--rate", "10"), "write 500kbit or 100mbit, not '10'"),
         (("wire", "rm"), "Missing argument 'NAME...'"),
         (("wire", "rm", "vm1-eth1--vm2-eht1"), "did you mean «vm1-eth1--vm2-eth1»?"),
         (("wire", "rm", FIRST, "other"), "there is no wire «other»"),

@@ -29,6 +29,7 @@ def test_rates(written: str, bits: int, printed: str) -> None:
     assert (rate.bits, rate.percent) == (bits, None)
     assert str(rate) == printed
     assert Rate.model_validate(printed) == rate
+    assert rate.model_dump() == printed
 
 
 def test_a_share() -> None:
