@@ -12,7 +12,7 @@ from typing import Any
 from netctl.desired import link as kinds
 from netctl.desired.carrier import follows
 from netctl.desired.link import BridgePort, Link, Nic, Veth
-from netctl.desired.mac import stable_mac
+from netctl.desired.mac import stable_mac, tap_mac
 from netctl.policy import Loaded, PortRef
 from netctl.policy import link as said
 from netctl.policy.model import Host
@@ -57,6 +57,7 @@ class _Makers:
                 peer = self.host.links.get(link.peer)
                 return Veth(**common, peer=link.peer, peer_netns=(peer.netns or "") if peer else "")
             case said.TapLink():
+                common["mac"] = link.mac or tap_mac(stable_mac("tap", self.name, name))
                 return kinds.Tap(
                     **common,
                     owner=_number(link.owner, lambda user: pwd.getpwnam(user).pw_uid),

@@ -39,7 +39,7 @@ class BaseLink(Part):
     mac: Mac | None = Field(
         None,
         description="Its MAC. When left out: a bridge has that of the first NIC among its ports, or else one that "
-        "never changes, made up; others the kernel's.",
+        "never changes, made up; a tap one that begins with `fe`; others the kernel's.",
     )
     up: StrictBool = Field(True, description="Whether it is administratively up.")
     promisc: StrictBool = Field(False, description="Whether it takes frames for every address.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from netctl.policy.finding import Finding
+from netctl.policy.guest import MacvtapNic
 from netctl.policy.link import (
     BaseLink,
     BondLink,
@@ -61,6 +62,7 @@ def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
             yield from _vxlan(link, at)
         elif isinstance(link, MacvlanLink | MacvtapLink):
             yield from _mtu(host.links, link, link.lower, at)
+    yield from _lowers(host, path, members, stage)
     yield from _circles(host.links, members, path)
 
 
@@ -137,6 +139,40 @@ def _vxlan(link: VxlanLink, at: Path) -> Iterator[Finding]:
         yield Finding((*at, "remote"), f"{remote} and {local} are not of one family: both IPv4, or both IPv6")
     if remote is not None and remote.is_multicast and link.link is None:
         yield Finding((*at, "remote"), f"{remote} is a multicast group: say with `link` which device it is joined on")
+
+
+def _lowers(host: Host, path: Path, members: Mapping[str, list[str]], stage: Stage) -> Iterator[Finding]:
+    """What macvlans and macvtaps sit on: no port of anything, and with passthru nobody else's."""
+    port_of = {name: master for master, names in members.items() for name in names}
+    port_of |= {
+        port: bond for bond, link in host.links.items() if isinstance(link, BondLink) for port in link.ports
+    }
+    port_of |= {port.name: bridge for bridge, entry in host.bridges.items() for port in entry.ports}
+    first: dict[str, tuple[Path, str]] = {}
+    for at, lower, mode in _second_macs(host, path):
+        if lower in port_of:
+            yield Finding(
+                (*at, "lower"),
+                f"{lower} is a port of {port_of[lower]}, and the kernel hands its frames to that alone: "
+                f"sit on {port_of[lower]} or on the other end of a veth",
+            )
+        there, other = first.setdefault(lower, (at, mode))
+        if there != at and "passthru" in (mode, other):
+            yield Finding(
+                (*at, "lower"),
+                f"{lower} carries another one, at {stage.where(there)}, and one with passthru has it for itself",
+            )
+
+
+def _second_macs(host: Host, path: Path) -> Iterator[tuple[Path, str, str]]:
+    """Every macvlan and macvtap: where it is said, what it sits on, its mode."""
+    for name, link in host.links.items():
+        if isinstance(link, MacvlanLink | MacvtapLink):
+            yield (*path, "links", name), link.lower, link.mode
+    for guest_name, guest in host.guests.items():
+        for nic_name, nic in guest.nics.items():
+            if isinstance(nic, MacvtapNic):
+                yield (*path, "guests", guest_name, "nics", nic_name), nic.lower, nic.mode
 
 
 def _circles(links: Mapping[str, Link], members: Mapping[str, list[str]], path: Path) -> Iterator[Finding]:
