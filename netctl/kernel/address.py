@@ -25,12 +25,15 @@ from netctl.plan import Found, Key
 
 IFA_ADDRESS, IFA_LOCAL, IFA_PROTO = 1, 2, 11
 _IFADDR = Struct("=BBBBI")
+_ALL = _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+_MARK = u8(IFA_PROTO, PROTOCOL)[:5]
+"""What is in all that is ours, and in little else."""
 
 
 def look(rtnl: Rtnl, netns: str, names: Mapping[int, str], wanted: Collection[Key]) -> list[Found[Routing]]:
     """Those with our mark, and what stands under one of the keys that are wanted."""
     found: dict[Key, Found[Routing]] = {}
-    for body in rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+    for body in rtnl.matching(RTM_GETADDR, _ALL, lambda body: bool(wanted) or _MARK in body):
         seen = read_address(body)
         if seen.index in names:
             item = Address(names[seen.index], seen.text, netns)
@@ -64,7 +67,7 @@ def remove(address: Address, rtnl: Rtnl) -> None:
     """One that is gone, or is no longer ours, is no error. Raises Refused."""
     try:
         link = rtnl.link(address.dev)
-        for body in rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)) if link else ():
+        for body in rtnl.matching(RTM_GETADDR, _ALL) if link else ():
             seen = read_address(body)
             if link and seen.index == link.index and seen.text == address.text and _protocol(body) == PROTOCOL:
                 rtnl.ask(RTM_DELADDR, body)

@@ -119,12 +119,13 @@ class Host:
         try:
             found: list[Found[Device]] = []
             view = View(self._rooms, self._insides(sight, found))
+            survey = routing.Survey(sight.asked, self.name)
             self._links = {inside.netns: inside.links for inside in view.insides.values()}
             for inside in view.insides.values():
                 rtnl = self._rooms.at(inside.netns).rtnl
                 for raw in inside.links:
                     found += self._seen(raw, inside, view, rtnl, sight)
-                for each in routing.look(rtnl, inside.netns, inside.links, sight.asked, self.name):
+                for each in survey.look(rtnl, inside.netns, inside.links):
                     if each.ours or each.item.key in sight.asked:
                         found.append(Found(each.item, each.ours, each.stays))
         except OSError as error:

@@ -23,29 +23,48 @@ from netctl.plan import Found, Key
 _NOT_LINKS = ("address", "sysctl", "route", "rule")
 
 
-def look(
-    rtnl: Rtnl, netns: str, links: Sequence[Link], wanted: Collection[Key], host: str | None
-) -> list[Found[Routing]]:
-    """What is ours in the namespace behind `rtnl`, called `netns` ("" for the host's own), and what stands under one of
-    the keys that are wanted. With None for `host`, any host's.
+class Survey:
+    """One look at all of it, namespace by namespace. `wanted` are all keys that are, those of links too; with None for
+    `host`, what is any host's is ours."""
 
-    What needs a NIC that is down or not there waits; for a device of netctl's, whose key is among `wanted`, the plan
-    sees to that. Raises OSError.
-    """
-    here = {key for key in wanted if key[0] not in ("dropin", "netns") and place(key)[0] == netns}
+    def __init__(self, wanted: Collection[Key], host: str | None) -> None:
+        self._host = host
+        self._files = {key for key in wanted if key[0] == "dropin"}
+        self._wanted: dict[str, set[Key]] = {}
+        for key in wanted:
+            if key[0] not in ("dropin", "netns"):
+                self._wanted.setdefault(place(key)[0], set()).add(key)
+        self._recorded = sysctl.recorded(host)
+
+    def look(self, rtnl: Rtnl, netns: str, links: Sequence[Link]) -> list[Found[Routing]]:
+        """What is ours in the namespace behind `rtnl`, called `netns` ("" for the host's own), and what stands under
+        one of the keys that are wanted.
+
+        What needs a NIC that is down or not there waits; for a device of netctl's, whose key is among them, the plan
+        sees to that. Raises OSError.
+        """
+        here = self._wanted.get(netns, set())
+        found = _look(rtnl, netns, links, here, self._recorded.get(netns, ()))
+        return found if netns else [*found, *dropin.look(self._files, self._host)]
+
+
+def _look(
+    rtnl: Rtnl, netns: str, links: Sequence[Link], here: Collection[Key], recorded: Collection[str]
+) -> list[Found[Routing]]:
     names = {link.index: link.name for link in links}
     strange = {link.index: link.name for link in links if not mark.ours(link, None)}
     found: list[Found[Routing]] = [
-        *address.look(rtnl, netns, strange, here),
-        *route.look(rtnl, netns, names, here),
-        *rule.look(rtnl, netns, here),
-        *sysctl.look(netns, wanted, host),
-        *(dropin.look(wanted, host) if not netns else ()),
+        *address.look(rtnl, netns, strange, {key for key in here if key[0] == "address"}),
+        *route.look(rtnl, netns, names, {key for key in here if key[0] == "route"}),
+        *rule.look(rtnl, netns, {key for key in here if key[0] == "rule"}),
+        *sysctl.look(netns, {key[-1] for key in here if key[0] == "sysctl"}, recorded),
     ]
+    if not any(key[0] in _NOT_LINKS for key in here):
+        return found
     there = {each.item.key for each in found}
     kept = {key[-1] for key in here if key[0] not in _NOT_LINKS}
     up = {link.name: link.up for link in links}
-    for key in sorted(here - there):
+    for key in sorted(set(here) - there):
         device = device_of(key) if key[0] in ("address", "route") else _device_of_setting(key)
         if device is None or device in kept:
             continue

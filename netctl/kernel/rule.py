@@ -24,6 +24,7 @@ FIB_RULE_INVERT = 2
 _HEAD = Struct("=BBBBBBBBI")
 _U32 = Struct("=I")
 _NONE = 0xFFFF_FFFF
+_MARK = u8(FRA_PROTOCOL, PROTOCOL)[:5]
 _SAID = {FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_SUPPRESS_IFGROUP, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_PROTOCOL}
 _FAMILY = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
@@ -32,7 +33,7 @@ def look(rtnl: Rtnl, netns: str, wanted: Collection[Key]) -> list[Found[Routing]
     """Those with our mark, and what stands under one of the keys that are wanted."""
     mine: dict[Key, Rule] = {}
     others: dict[Key, Rule] = {}
-    for body in _all(rtnl):
+    for body in _all(rtnl, marked=not wanted):
         rule = read(body, netns)
         if rule is None:
             continue
@@ -81,7 +82,7 @@ def remove(rule: Rule, rtnl: Rtnl) -> None:
 
 def _remove(rule: Rule, rtnl: Rtnl, leave: int) -> None:
     try:
-        there = [body for body in _all(rtnl) if protocol(body) == PROTOCOL]
+        there = [body for body in _all(rtnl, marked=True) if protocol(body) == PROTOCOL]
         same = [body for body in there if (seen := read(body, rule.netns)) and seen.key == rule.key]
         for body in same[leave:]:
             rtnl.ask(RTM_DELRULE, body)
@@ -116,8 +117,9 @@ def protocol(body: bytes) -> int:
     return attributes(body, _HEAD.size).get(FRA_PROTOCOL, b"\0")[0]
 
 
-def _all(rtnl: Rtnl) -> list[bytes]:
-    return rtnl.matching(RTM_GETRULE, _HEAD.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0))
+def _all(rtnl: Rtnl, marked: bool) -> list[bytes]:
+    """`marked` leaves out most that are not ours."""
+    return rtnl.matching(RTM_GETRULE, _HEAD.pack(socket.AF_UNSPEC, *8 * (0,)), lambda body: not marked or _MARK in body)
 
 
 def _network(value: bytes | None, length: int) -> str | None:

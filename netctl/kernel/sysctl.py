@@ -5,15 +5,15 @@ What a setting was before netctl changed it is written down first, so that it ca
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from netctl import rundir
-from netctl.desired.routing import Routing, Sysctl, place, slashed
+from netctl.desired.routing import Routing, Sysctl, slashed
 from netctl.kernel import netns as namespaces
 from netctl.kernel.errors import NamespaceMissing, Refused, SettingMissing, SettingRefused
-from netctl.plan import Found, Key
+from netctl.plan import Found
 
 FOLDER = Path("/proc/sys")
 RECORD = "sysctls"
@@ -21,16 +21,25 @@ RECORD = "sysctls"
 again, and what it had `before` counts."""
 
 
-def look(netns: str, wanted: Collection[Key], host: str | None) -> list[Found[Routing]]:
-    """Those that netctl changed, and those that are wanted. Their value may be changed whoever set it."""
-    names = {place(key)[1] for key in wanted if key[0] == "sysctl" and place(key)[0] == netns}
-    recorded = _recorded(netns, host)
-    if not names and not recorded:
+def recorded(host: str | None) -> dict[str, set[str]]:
+    """The names of the settings that netctl changed for `host`, or with None for any, by namespace."""
+    found: dict[str, set[str]] = {}
+    for label, each in _records().items():
+        if host is None or each["host"] == host:
+            where, _, name = label.rpartition(" ")
+            found.setdefault(where, set()).add(name)
+    return found
+
+
+def look(netns: str, names: Collection[str], changed: Collection[str]) -> list[Found[Routing]]:
+    """Those that netctl changed, and those called `names`, which are wanted: their value may be changed whoever set
+    it."""
+    if not names and not changed:
         return []
     found: list[Found[Routing]] = []
     try:
         with namespaces.entered(netns):
-            for name in sorted(names | recorded):
+            for name in sorted({*names, *changed}):
                 value = _read(name)
                 if value is not None:
                     found.append(Found(Sysctl(name, value, netns)))
@@ -81,13 +90,19 @@ def remove(setting: Sysctl, host: str | None) -> None:
     _write_records(records)
 
 
-def _recorded(netns: str, host: str | None) -> set[str]:
-    found = set()
-    for label, record in _records().items():
-        where, _, name = label.rpartition(" ")
-        if where == netns and (host is None or record["host"] == host):
-            found.add(name)
-    return found
+def records(settings: Iterable[Sysctl]) -> dict[str, dict[str, str]]:
+    """What is written down of some settings."""
+    every = _records()
+    return {label: every[label] for label in map(_label, settings) if label in every}
+
+
+def record(settings: Iterable[Sysctl], before: Mapping[str, Mapping[str, str]]) -> None:
+    """Have of some settings written down what `records` told once, and nothing else. Raises Refused."""
+    every = _records()
+    after = {label: each for label, each in every.items() if label not in set(map(_label, settings))}
+    after |= {label: dict(each) for label, each in before.items()}
+    if after != every:
+        _write_records(after)
 
 
 def _label(setting: Sysctl) -> str:

@@ -67,7 +67,7 @@ def nics(*names: str) -> None:
 def plan(wanted: Iterable[Routing], where: str = "", host: str | None = "hv1") -> Plan[Routing]:
     asked = [Wanted(item, "test") for item in wanted]
     with netns.entered(where), Rtnl() as rtnl:
-        found = routing.look(rtnl, where, rtnl.links(), {each.item.key for each in asked}, host)
+        found = routing.Survey({each.item.key for each in asked}, host).look(rtnl, where, rtnl.links())
     return delta(asked, found, ("dropin", "address", "sysctl", "route", "rule"))
 
 
@@ -136,8 +136,9 @@ def test_all_goes_and_others_stay() -> None:
     sh("ip route add default via 192.168.7.254 table 7; ip rule add pref 11010 from 192.168.7.1 lookup 7")
     sh("ip -6 rule add pref 11011 lookup 7; ip -6 route add 2001:db8:8::/64 via 2001:db8:7::ff")
     sh("sysctl -qw net.ipv4.conf.eth0.arp_announce=1")
-    look = "ip -N addr show scope global; ip -N route show table all; ip -N -6 route show table all; "
-    look += "ip -N rule; ip -N -6 rule; sysctl -a --pattern '^net.ipv[46].(conf|ip_local)'"
+    look = "ip -N addr show scope global; ip -N -4 route show table all; "
+    look += "ip -N -6 route show table all | grep -v -e fe80 -e ff00; ip -N rule; ip -N -6 rule; "
+    look += "sysctl -a --pattern '^net.ipv[46].(conf|ip_local)'"
     before = sh(look)
     reach(ALL)
     assert sh(look) != before
@@ -249,7 +250,7 @@ def test_what_needs_a_nic_that_is_down_or_gone_waits() -> None:
     assert all("there is no device eth0" in str(collision) for collision in waits.collisions)
     with Rtnl() as rtnl:
         wanted = {("veth", "eth0"), *(item.key for item in ALL)}
-        found = routing.look(rtnl, "", rtnl.links(), wanted, "hv1")
+        found = routing.Survey(wanted, "hv1").look(rtnl, "", rtnl.links())
     assert not any(each.stays for each in found)
     fails(Route("10.0.0.0/8", "eth0"), DeviceMissing)
     fails(Address("eth0", "10.0.0.1/8"), DeviceMissing)
