@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.e2e.box import ROOT, Box
@@ -82,3 +84,66 @@ def test_the_daemons_keep_a_rate_when_its_device_is_made_again(lab: Lab) -> None
     assert 8 < there(lab) < 10.5
     lab.write(NONE)
     lab.box.wait_for(lambda: shaped(lab) == 0)
+
+
+TAP = """
+version: 1
+hosts:
+  hv1:
+    bridges:
+      rate0: {datapath: netdev}
+    guests:
+      ns1: {namespace: true, nics: {eth0: {device: veth, bridge: rate0}}}
+      vm1: {nics: {eth0: {device: tap, bridge: rate0}}}
+wires:
+  - {ends: [ns1-eth0, vm1-eth0], carrier: ignore, rate: {a_to_b: 10mbit}}
+"""
+
+FLOOD = """
+import socket, time
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("eth0", 0))
+frame = bytes.fromhex("020000000001" "020000000002" "88b5") + bytes(1486)
+sent = 0
+start = time.monotonic()
+while True:
+    if sent * len(frame) * 8 < 50e6 * (time.monotonic() - start):
+        sent += 1
+        try:
+            wire.send(frame)
+        except OSError:
+            pass
+    else:
+        time.sleep(0.0005)
+"""
+
+GUEST = """
+import fcntl, os, select, struct, sys, time
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(), 0x1002))
+print("ready", flush=True)
+octets, start = 0, 0.0
+while not start or time.monotonic() < start + 1.5:
+    if not select.select([tap], [], [], 10)[0]:
+        sys.exit("nothing came")
+    frame = os.read(tap, 2048)
+    if frame[12:14] == bytes.fromhex("88b5"):
+        start = start or time.monotonic()
+        octets += len(frame)
+print(octets * 8e-6 / (time.monotonic() - start))
+"""
+
+
+def test_a_tap_has_its_rate_too(lab: Lab) -> None:
+    lab.apply(TAP)
+    guest = lab.box.popen([sys.executable, "-c", GUEST, "vm1-eth0"], stdout=-1, stderr=-1)
+    assert guest.stdout is not None
+    assert guest.stdout.readline() == "ready\n"
+    flood = lab.box.popen(["ip", "netns", "exec", "ns1", sys.executable, "-c", FLOOD])
+    try:
+        out, err = guest.communicate(timeout=30)
+    finally:
+        flood.kill()
+        flood.wait()
+    assert guest.returncode == 0, err
+    assert 8 < float(out) < 10.5
