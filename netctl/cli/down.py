@@ -55,7 +55,7 @@ def take_down(console: Console, verbose: bool = False) -> bool:
     if not (ended or rows or devices):
         console.print("Nothing of netctl's was here." if not (error or kernel_error) else "")
     else:
-        console.print(f"Removed: {ended} processes, {rows} bridges and ports, {devices} devices and namespaces.")
+        console.print(f"Removed: {ended} processes, {rows} bridges, ports and rates, {devices} devices and namespaces.")
     return not (error or kernel_error)
 
 
