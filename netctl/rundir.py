@@ -98,7 +98,7 @@ def write_pid(name: str) -> None:
         pid = alive(name)
         if pid is not None and pid != os.getpid():
             raise Running(name, pid)
-        _replace(_pid_file(name), f"{os.getpid()} {_started(os.getpid())}\n")
+        _replace(_pid_file(name), f"{os.getpid()} {started(os.getpid())}\n")
 
 
 def remove_pid(name: str) -> None:
@@ -110,10 +110,10 @@ def remove_pid(name: str) -> None:
 def alive(name: str) -> int | None:
     """The process that wrote NAME.pid, if it still runs. Another with its number started at another time."""
     try:
-        pid, started = map(int, _pid_file(name).read_text(encoding="ascii").split())
+        pid, since = map(int, _pid_file(name).read_text(encoding="ascii").split())
     except (OSError, ValueError):
         return None
-    return pid if _started(pid) == started else None
+    return pid if started(pid) == since else None
 
 
 def stop(name: str, timeout: float) -> bool:
@@ -146,7 +146,7 @@ def _pid_file(name: str) -> Path:
     return run_dir() / f"{name}.pid"
 
 
-def _started(pid: int) -> int | None:
+def started(pid: int) -> int | None:
     """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None once ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from netctl import rundir
-from netctl.agent import carrier, metrics
+from netctl.agent import carrier, metrics, undo
 from netctl.agent.core import FULL_CHECK, Core
 from netctl.agent.files import directories
 from netctl.agent.messages import (
@@ -278,7 +278,8 @@ class Daemon:
                 found = kernel.observe(devices)
                 return HostObserved(tuple(found), time.monotonic() - start, announced)
             case Apply(plan):
-                return _applied(hands.host(self._core.status.host).apply(plan))
+                host = self._core.status.host
+                return _applied(undo.apply(hands.host(host), plan, f"netctl agent --host {host}"))
             case CheckPorts(names):
                 revived = _revive(hands.host(self._core.status.host), names)
                 return PortsRevived(tuple(revived)) if revived else None
@@ -336,6 +337,7 @@ class _Hands:
 
     def host(self, name: str) -> Host:
         if self._host is None:
+            undo.take_up(lambda text: log.warning("%s", text), PATIENCE)
             self._host = self._stack.enter_context(Host(name, datapath.forget_all, PATIENCE))
         return self._host
 

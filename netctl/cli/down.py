@@ -11,18 +11,18 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from netctl.agent.undo import clear_flows, take_up
 from netctl.cli.inputs import need_root
-from netctl.cli.machine import Failed, clear_flows
 from netctl.desired.device import plan_host
 from netctl.desired.row import Bridge
 from netctl.desired.takeover import adopted_bridges, bridge_of
-from netctl.kernel import sysctl
+from netctl.kernel import journal, sysctl
 from netctl.kernel.errors import KernelError
 from netctl.kernel.host import Host
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import default_remote
-from netctl.plan import Plan, delta
+from netctl.plan import Plan
 from netctl.plan.text import line
 from netctl.probe import play
 from netctl.rundir import remove, run_dir, stop
@@ -48,6 +48,7 @@ def command(verbose: bool) -> None:
 def take_down(console: Console, verbose: bool = False) -> bool:
     """Whether nothing is left."""
     ended = stop_processes()
+    give_up_change(console)
     rows, error = remove_rows(console, verbose)
     devices, kernel_error = remove_devices(console, verbose)
     for text in filter(None, (error, kernel_error)):
@@ -69,9 +70,20 @@ def stop_processes() -> int:
     for name in names:
         remove(name)
     for left in (*folder.glob("*.json"), *folder.glob("*.sock"), *folder.glob("*.pid.lock")):
-        if left.stem != sysctl.RECORD:
+        if left.stem != sysctl.RECORD and left.name != journal.NAME:
             left.unlink(missing_ok=True)
     return ended
+
+
+def give_up_change(console: Console) -> None:
+    """Take back a change that was broken off or not confirmed: NICs and the routes of others get back what they had."""
+    try:
+        take_up(console.print, force=True)
+    except journal.Broken as error:
+        console.print(str(error))
+        journal.remove()
+    except KernelError as error:
+        console.print(str(error))
 
 
 def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
@@ -98,7 +110,7 @@ def remove_rows(console: Console, verbose: bool) -> tuple[int, str]:
         left = ""
         try:
             clear_flows(adopted)
-        except (Failed, SwitchError) as error:
+        except SwitchError as error:
             left = f"not given back: {', '.join(sorted(adopted))}: {error}"
             plan = Plan(tuple(step for step in plan.steps if bridge_of(step.item) not in adopted))
         outcome = database.apply(plan, PATIENCE)

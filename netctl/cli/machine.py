@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from netctl.agent.undo import clear_flows, undo_switches
 from netctl.controller.carrier import SETTLE_SECONDS, PortChange, plan_ports
 from netctl.controller.planning import Panel, place, plan_rows, table
-from netctl.controller.snapshot import SwitchPort
 from netctl.desired import row
 from netctl.desired.carrier import PortAdmin
 from netctl.desired.device import Device, plan_host
@@ -18,13 +18,15 @@ from netctl.desired.flow import Flow
 from netctl.desired.host import devices
 from netctl.desired.queue import Orphan, Shaper
 from netctl.desired.row import Observed, Row
-from netctl.desired.takeover import adopted_bridges, bridge_of, doomed, is_adopted
+from netctl.desired.takeover import bridge_of, doomed, is_adopted
 from netctl.kernel.host import Host
+from netctl.kernel.journal import Journal, SwitchPast
+from netctl.kernel.past import remember, return_to
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.datapath import forget_all
 from netctl.ovsdb.remote import default_remote
-from netctl.plan import Found, Key, Plan, Step, Value, Wanted, delta
+from netctl.plan import Key, Plan, Step, Value
 from netctl.plan.text import line, lines
 
 DEFAULT_TARGET = "tcp:127.0.0.1:6653"
@@ -97,17 +99,6 @@ class Plans:
             "wires": self.wirings.as_json(),
             "carrier": {bridge: plan.as_json() for bridge, plan in self.carrier.items()},
         }
-
-
-@dataclass
-class Before:
-    """What was ours before a change, to be put back if it fails."""
-
-    devices: list[Found[Device]]
-    observed: Observed | None
-    flows: dict[str, tuple[Found[Flow], ...]]
-    held: dict[str, set[str]]
-    """The ports of each bridge that were administratively down."""
 
 
 class Machine:
@@ -275,48 +266,31 @@ class Machine:
             for port in wrong
         ]
 
-    def before(self) -> Before:
-        """What is ours here now."""
-        found = self.kernel.observe([want.item for want in devices(self.panel.loaded, self.host)])
-        observed = self.database.observe() if self.database else None
+    def journal(self, plans: Plans, what: str, switches: bool) -> Journal:
+        """What there is of all that `plans` touch; of Open vSwitch's part too, where `switches` says that it is
+        changed from here."""
+        past = remember(self.kernel, plans.devices)
+        return Journal(self.host, what, past, self._switch_past() if switches else None)
+
+    def _switch_past(self) -> SwitchPast | None:
+        if self.database is None:
+            return None
+        observed = self.database.observe()
         flows = {}
         held = {}
-        if observed is not None:
-            for bridge in self._our_bridges(observed):
-                with LocalSwitch(management(bridge)) as switch:
-                    flows[bridge] = tuple(each for each in switch.flows() if each.ours)
-                    held[bridge] = {port.name for port in switch.ports() if port.held}
-        return Before(found, observed, flows, held)
+        for bridge in self._our_bridges(observed):
+            with LocalSwitch(management(bridge)) as switch:
+                flows[bridge] = tuple(each.item for each in switch.flows() if each.ours)
+                held[bridge] = tuple(sorted(port.name for port in switch.ports() if port.held))
+        rows = tuple(f.item for f in observed.rows if f.ours and not isinstance(f.item, Orphan))
+        return SwitchPast(self.database.remote, rows, flows, held)
 
-    def put_back(self, before: Before) -> list[str]:
-        """Undo what was done since `before`; what could not be undone, in words."""
-        left = []
-        was = "as it was before"
-        try:
-            if self.database is not None and before.observed is not None:
-                clear_flows(adopted_bridges(self.database.observe()) - before.flows.keys())
-                ours = (f.item for f in before.observed.rows if f.ours)
-                were: list[Wanted[Row]] = [Wanted(item, was) for item in ours if not isinstance(item, Orphan)]
-                rows = delta(were, self.database.observe().rows, row.ORDER)
-                outcome = self.database.apply(rows, PATIENCE)
-                if not outcome.ok:
-                    left.append(outcome.error)
-                for bridge, found in before.flows.items():
-                    with LocalSwitch(management(bridge)) as switch:
-                        plan = delta([Wanted(f.item, was) for f in found], switch.flows())
-                        changed = switch.change(plan)
-                        left += map(str, changed.errors)
-                        refused = switch.set_ports(changed_back(before.held[bridge], switch.ports()))
-                        left += [f"bridge {bridge}, port {number}: {text}" for number, text in refused.items()]
-        except (Failed, SwitchError) as error:
-            left.append(str(error))
-        devices_before = [Wanted(f.item, was) for f in before.devices if f.ours]
-        devices_plan = plan_host(devices_before, self.kernel.observe([each.item for each in devices_before]))
-        if devices_plan.steps:
-            device_outcome = self.kernel.apply(devices_plan)
-            if device_outcome.failed is not None:
-                left.append(f"{line(device_outcome.failed)}: {device_outcome.error}")
-        return left
+    def put_back(self, journal: Journal) -> list[str]:
+        """Undo what was done since `journal` was written; what could not be undone, in words."""
+        left: list[str] = []
+        if journal.switches is not None and self.database is not None:
+            left += undo_switches(self.database, journal.switches)
+        return left + return_to(self.kernel, journal.past)[1]
 
 
 def is_new(step: Step[Row]) -> bool:
@@ -324,22 +298,6 @@ def is_new(step: Step[Row]) -> bool:
     if not isinstance(step.item, row.Bridge) or step.verb == "remove":
         return False
     return step.verb != "change" or any(change.fact == "adopted" for change in step.changes)
-
-
-def clear_flows(bridges: Iterable[str]) -> None:
-    """Take netctl's flows and meters off bridges that are given back. Raises Failed and SwitchError."""
-    for bridge in bridges:
-        with LocalSwitch(management(bridge)) as switch:
-            changed = switch.change(delta([], switch.flows(ours_only=True)))
-            if not changed.ok:
-                raise Failed(f"bridge {bridge}: " + "; ".join(map(str, changed.errors)))
-            switch.limit(delta([], switch.limits()))
-
-
-def changed_back(held: Collection[str], ports: Iterable[SwitchPort]) -> tuple[PortChange, ...]:
-    """What takes down the ports that were, and raises the others."""
-    differ = [port for port in ports if port.held is not (port.name in held) and not port.gone]
-    return tuple((port.number, port.mac, not port.held) for port in differ)
 
 
 @contextmanager

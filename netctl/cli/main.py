@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "netctl.cli.check",
     "plan": "netctl.cli.plan",
     "apply": "netctl.cli.apply",
+    "confirm": "netctl.cli.confirm",
     "show": "netctl.cli.show",
     "up": "netctl.cli.up",
     "down": "netctl.cli.down",
