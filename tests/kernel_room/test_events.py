@@ -64,6 +64,7 @@ def test_another_default_route_in_the_place_of_netctls_is_heard() -> None:
 
 @within
 def test_a_full_table_that_comes_and_goes_does_not_wake_anybody() -> None:
+    sh("sysctl -qw net.ipv6.conf.default.disable_ipv6=1")
     sh("ip link add eth0 type veth peer name far; ip link set eth0 up; ip link set far up")
     sh("ip addr add 192.168.1.1/24 dev eth0; sleep 0.2")
     events = Events()
