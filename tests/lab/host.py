@@ -80,6 +80,10 @@ class Host:
         )
         assert self.wait_for(lambda: not self.left(), 10), f"left behind: {self.left()}"
 
+    def links(self, netns: str) -> Any:
+        """What `ip` tells of the devices in a namespace."""
+        return json.loads(self.sh(f"ip -n {netns} -j link"))
+
     def link(self, name: str, netns: str = "") -> Any:
         """What `ip` tells of a device; None where there is none."""
         where = f"-n {netns} " if netns else ""
