@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from netctl.agent.fight import Fights
@@ -32,11 +32,12 @@ from netctl.agent.messages import (
 )
 from netctl.agent.taps import Taps
 from netctl.agent.wires import Wires
-from netctl.desired.device import Device, plan_host
+from netctl.desired.device import Device, ordered, plan_host
 from netctl.desired.host import NoSuchHost, choose_host, devices
-from netctl.desired.link import Link
+from netctl.desired.link import Link, Nic, Veth
 from netctl.desired.routing import Address, Route, Rule
 from netctl.plan import Key, Plan, Step, Wanted
+from netctl.plan.delta import NOT_THERE
 from netctl.plan.text import line, lines
 from netctl.policy import Loaded
 
@@ -78,6 +79,8 @@ class Core:
         """The namespaces that are wanted."""
         self._devices: frozenset[str] = frozenset()
         """The devices in the host's own namespace that are."""
+        self._with: dict[str, list[Wanted[Device]]] = {}
+        """By the names of these, what goes when one goes: itself, and the other end of a veth."""
         self._due: float | None = None
         self._looked = self._answered = now
         self._gap = GAP
@@ -168,6 +171,7 @@ class Core:
         self._devices = frozenset(
             each.item.name for each in self._wanted if isinstance(each.item, Link) and not each.item.netns
         )
+        self._with = _with(self._wanted)
         self._holds.clear()
         self._just_done.clear()
         self._fights = Fights()
@@ -197,7 +201,25 @@ class Core:
         self._suspect(event, now)
         soonest = max(now, self._answered + self._gap)
         self._due = soonest if self._due is None else min(self._due, soonest)
-        return self._look(now)
+        lost = self._lost(event, now)
+        return self._do(lost, now) if lost else self._look(now)
+
+    def _lost(self, event: Changed, now: float) -> list[Step[Device]]:
+        """What makes again devices that the kernel says are gone: nothing need be looked at first, and of a thousand
+        devices one is back in a few milliseconds. None where more than that may be the matter."""
+        if not self._settled or event.everything:
+            return []
+        lost = [want for name in event.gone & self._devices for want in self._with.get(name, ())]
+        steps: list[Step[Device]] = [Step("add", f"{NOT_THERE}; {want.why}", None, want.item) for want in lost]
+        if any(self._held(step) or self._fights.over(step) or self._fights.due(step, now) for step in steps):
+            return []
+        return list(ordered(steps))
+
+    def _do(self, steps: Sequence[Step[Device]], now: float) -> list[Command]:
+        todo = Plan(tuple(steps))
+        said = lines(todo)
+        self.status = replace(self.status, plan=tuple(said), planned=now)
+        return [*(Log("debug" if self._settled else "info", each) for each in said), Apply(todo)]
 
     def _concerns(self, event: Changed) -> bool:
         if event.everything or event.names & self._watched or event.rooms & self._rooms:
@@ -274,11 +296,7 @@ class Core:
             retry = next((step for step in plan.steps if self._retry(step, now)), None)
             fresh = [retry] if retry else []
         if fresh:
-            todo = Plan(tuple(fresh))
-            said = lines(todo)
-            self.status = replace(self.status, plan=tuple(said), planned=now)
-            commands += [Log("debug" if self._settled else "info", each) for each in said]
-            commands.append(Apply(todo))
+            commands += self._do(fresh, now)
         elif self._suspects:
             names, self._suspects = self._suspects, frozenset()
             commands.append(CheckPorts(names))
@@ -298,7 +316,7 @@ class Core:
             self._count(step.key[0] for step in repaired)
             for step in kept:
                 self._fights.repaired(step, now)
-        self._just_done = {step.key: step for step in kept}
+        self._just_done |= {step.key: step for step in kept}
         for step in kept:
             self._holds.pop(step.key[:1], None)
         if event.failure is not None:
@@ -308,6 +326,10 @@ class Core:
                     Log("warning", f"taken back: {', '.join('/'.join(step.key) for step in event.undone)}")
                 )
         self._tell()
+        if self._due is not None and self._due > now:
+            return commands
+        if self._due is not None:
+            self._due, self._answered = None, now
         self._looked = now
         assert self._wanted is not None
         assert self._chosen is not None
@@ -362,6 +384,18 @@ class Core:
         self.status = replace(
             self.status, problems=tuple(problems), fights=self._fights.open, converged=converged and not problems
         )
+
+
+def _with(wanted: Iterable[Wanted[Device]]) -> dict[str, list[Wanted[Device]]]:
+    found: dict[str, list[Wanted[Device]]] = {}
+    for want in wanted:
+        device = want.item
+        if isinstance(device, Link):
+            places = [device.place, (device.peer_netns, device.peer)] if isinstance(device, Veth) else [device.place]
+            for netns, name in places:
+                if not netns and not isinstance(device, Nic):
+                    found.setdefault(name, []).append(want)
+    return found
 
 
 def _names(devices: Iterable[Device]) -> set[str]:

@@ -193,7 +193,9 @@ class Daemon:
         if names:
             self._files_due = min(self._files_due, self._files_seen + FILES_GAP)
         everything = changes.everything or changes.addresses or rooms is None
-        changed = Changed(changes.names, everything, rooms or frozenset(), changes.routing, changes.fallen)
+        changed = Changed(
+            changes.names, everything, rooms or frozenset(), changes.routing, changes.fallen, changes.gone
+        )
         return changed if changed != Changed() else None
 
     def _carry(self) -> None:

@@ -131,6 +131,10 @@ class Fights:
             self._fights.pop(fact, None)
             self._right.pop(fact, None)
             self._tried.discard(fact)
+    def due(self, step: Step[T], now: float) -> bool:
+        """Whether one begins if a step has to be done."""
+        times = [self._repairs.get(fact) for fact, _, _ in facts(step)]
+        return any(each and len(each) == ROUNDS and now - each[0] <= WINDOW for each in times)
 
     def over(self, step: Step[T]) -> bool:
         """Whether anything of a step is fought over."""

@@ -34,6 +34,8 @@ class Changed:
     """Whether an address of the host's, or a route or rule of netctl's, came or went."""
     fallen: frozenset[str] = frozenset()
     """Those of `names` that were set down."""
+    gone: frozenset[str] = frozenset()
+    """Those of `names` that were in the host's own namespace and are not any more."""
 
 
 @dataclass(frozen=True)

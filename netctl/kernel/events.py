@@ -79,6 +79,8 @@ class Changes:
     """Whether an address of the host's, or a route or rule of netctl's anywhere, came or went."""
     fallen: frozenset[str] = frozenset()
     """Those of `names` that were set down: their routes are gone, which is not announced."""
+    gone: frozenset[str] = frozenset()
+    """Those of `names` that were in this namespace and are not any more."""
 
     def __bool__(self) -> bool:
         return bool(self.names or self.addresses or self.everything or self.routing)
@@ -113,12 +115,15 @@ class Events:
         """Everything announced so far; does not wait."""
         names: set[str] = set()
         fallen: set[str] = set()
+        gone: set[str] = set()
         addresses = everything = routing = False
         while True:
             try:
                 data, extra, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_SPACE(4))
             except BlockingIOError:
-                return Changes(frozenset(names), addresses, everything, routing, frozenset(fallen))
+                return Changes(
+                    frozenset(names), addresses, everything, routing, frozenset(fallen), frozenset(gone)
+                )
             except OSError:
                 everything = True
                 continue
@@ -132,6 +137,8 @@ class Events:
                         names.add(name := link_name(body))
                         if not is_up(body):
                             fallen.add(name)
+                        if not elsewhere:
+                            (gone.add if kind == RTM_DELLINK else gone.discard)(name)
                 elif kind in {RTM_NEWADDR, RTM_DELADDR}:
                     configured = read_address(body).configured
                     addresses |= elsewhere and configured

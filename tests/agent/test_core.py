@@ -58,6 +58,9 @@ TAP2 = Tap(name="vm2-eth1", mac="fe:54:00:00:00:02", mtu=1500, tx_checksum=False
 ALL: tuple[Device, ...] = (NS, VETH, INNER, TAP)
 
 
+REST = tuple(each for each in ALL if each is not TAP)
+
+
 class Play:
     """A core and a clock. What it writes and says is kept; what it wants done comes back."""
 
@@ -141,6 +144,37 @@ def test_a_deleted_device_is_looked_for_at_once_and_made_again() -> None:
     assert game.found(ALL) == [CheckPorts(frozenset({"vm1-eth1"}))]
     assert game.core.status.converged
     assert game.core.status.repairs == 1
+
+
+def test_a_device_that_the_kernel_says_is_gone_is_made_again_before_anything_is_looked_at() -> None:
+    game = Play()
+    game.settle()
+    todo = game.play(Changed(frozenset({"vm1-eth1"}), gone=frozenset({"vm1-eth1"})), after=1)
+    assert steps(todo) == [("add", "vm1-eth1")]
+    assert "not there; lab.yaml:11:" in plan(todo)[0].why
+    assert game.play(Applied(plan(todo))) == [Observe("hv1", ALL)]
+    assert game.found(ALL) == [CheckPorts(frozenset({"vm1-eth1"}))]
+    assert game.core.status.repaired == {"tap": 1}
+    todo = game.play(Changed(frozenset({"ns1-eth0"}), gone=frozenset({"ns1-eth0"})), after=1)
+    assert sorted(steps(todo)) == [("add", "ns1-eth0"), ("add", "ns1/eth0")]
+
+
+def test_where_more_may_be_the_matter_it_is_looked_at_first() -> None:
+    tap = frozenset({"vm1-eth1"})
+    game = Play()
+    assert game.play(Changed(tap, gone=tap), after=1) == [Observe("hv1", ALL)], "not settled yet"
+    game = Play()
+    game.settle()
+    assert game.play(Changed(tap, True, gone=tap), after=1) == [Observe("hv1", ALL)], "announcements were lost"
+    game.found(ALL)
+    assert game.play(Changed(tap), after=1) == [Observe("hv1", ALL)], "it is there again"
+    game.found(ALL)
+    other = frozenset({"vnet7"})
+    assert game.play(Changed(other, gone=other), after=1) == []
+    todo = game.play(Changed(tap, gone=tap), after=1)
+    game.play(Applied((), Failure(plan(todo)[0], "the name vm1-eth1 is taken")))
+    game.found(REST)
+    assert not any(isinstance(each, Apply) for each in game.play(Changed(tap, gone=tap), after=0.1)), "it failed"
 
 
 def test_the_ports_under_what_changed_are_looked_at_once_more() -> None:

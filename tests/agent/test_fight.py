@@ -8,13 +8,12 @@ import pytest
 
 from netctl.agent.core import FULL_CHECK
 from netctl.agent.fight import FIRST, LAST, ROUNDS, WINDOW, Fights
-from netctl.agent.messages import Applied, Apply, Changed, CheckPorts, HostObserved, Observe, Tick
+from netctl.agent.messages import Applied, Apply, Changed, CheckPorts, Command, HostObserved, Observe, Tick
 from netctl.desired.device import Device
 from netctl.desired.routing import Route, Rule
 from netctl.plan import Found, Step
-from tests.agent.test_core import ALL, POLICY, TAP, Play
+from tests.agent.test_core import ALL, POLICY, REST, TAP, Play
 
-REST = tuple(each for each in ALL if each is not TAP)
 ROOMS = tuple(each for each in ALL if each.key[0] == "netns")
 LOW = replace(TAP, mtu=1400)
 CHANGED = Changed(frozenset({TAP.name}))
@@ -33,7 +32,9 @@ class Field(Play):
 
     def look(self) -> None:
         """The kernel announced something: play until the agent has nothing to do any more."""
-        commands = self.play(CHANGED, after=0.1) or self.play(Tick(), after=0.1)
+        self.follow(self.play(CHANGED, after=0.1) or self.play(Tick(), after=0.1))
+
+    def follow(self, commands: list[Command]) -> None:
         while commands:
             command = commands.pop(0)
             if isinstance(command, Observe):
@@ -125,6 +126,20 @@ def test_a_device_that_somebody_removes_again_and_again() -> None:
     field = Field()
     assert [field.undo(REST) for _ in range(5)] == [1, 1, 1, 0, 0]
     assert "tap vm1-eth1: somebody removes it each time that it is made" in field.core.status.problems[0]
+
+
+def test_one_who_removes_it_again_and_again_and_is_heard_of_by_the_kernel() -> None:
+    field = Field()
+    gone = Changed(frozenset({TAP.name}), gone=frozenset({TAP.name}))
+    done = []
+    for _ in range(6):
+        field.there = REST
+        commands = field.play(gone, after=0.1)
+        done.append(sum(isinstance(each, Apply) for each in commands))
+        field.follow(commands)
+    assert done == [1, 1, 1, 0, 0, 0]
+    assert field.core.status.repairs == ROUNDS
+    assert len(field.core.status.fights) == 1
 
 
 def test_repairs_that_are_far_between_are_no_fight() -> None:
