@@ -9,7 +9,7 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -232,7 +232,7 @@ class Daemon:
     def _handle(self, event: Event) -> None:
         """Play an event into the core and do all that follows from it, holding the host's lock once it is needed."""
         with ExitStack() as stack:
-            hands = _Hands(stack)
+            hands = _Hands(stack, self._forget)
             todo: deque[Command] = deque(self._core.handle(event, time.monotonic()))
             while todo and not (self._stop and not isinstance(todo[0], WriteStatus | Log)):
                 command = todo.popleft()
@@ -283,7 +283,8 @@ class Daemon:
                 host = self._core.status.host
                 return _applied(undo.apply(hands.host(host), plan, f"netctl agent --host {host}"))
             case CheckPorts(names):
-                revived = _revive(hands.host(self._core.status.host), names)
+                held = self._held(names)
+                revived = _revive(hands.host(self._core.status.host), held) if held else []
                 return PortsRevived(tuple(revived)) if revived else None
             case SeeTaps(linux, ports, names):
                 return TapsSeen(names, foreign.taps(linux, ports, names))
@@ -298,6 +299,18 @@ class Daemon:
             case Attend():
                 self._attend = command
         return None
+
+    def _forget(self, devices: Collection[str]) -> None:
+        """These are about to be made: Open vSwitch is to hold none of an earlier time."""
+        held = self._held(devices)
+        if held:
+            datapath.forget_all(held)
+
+    def _held(self, devices: Collection[str]) -> frozenset[str]:
+        """Those that may be ports of Open vSwitch, by its database where that is known: ovs-vswitchd may take half
+        a second to answer after a device went."""
+        ports = self._switches.ports
+        return frozenset(devices) if ports is None else ports & frozenset(devices)
 
     def _tell(self, status: Status) -> None:
         """Write the status file; with the first for a host also take its pid file, and leave that of another name."""
@@ -333,14 +346,15 @@ class Daemon:
 class _Hands:
     """The host, entered when it is first needed."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, before_make: Callable[[Collection[str]], object]) -> None:
         self._stack = stack
+        self._before_make = before_make
         self._host: Host | None = None
 
     def host(self, name: str) -> Host:
         if self._host is None:
             undo.take_up(lambda text: log.warning("%s", text), PATIENCE)
-            self._host = self._stack.enter_context(Host(name, datapath.forget_all, PATIENCE))
+            self._host = self._stack.enter_context(Host(name, self._before_make, PATIENCE))
         return self._host
 
 

@@ -32,6 +32,13 @@ class Switches:
         """What the database said last; empty when it never did."""
         return self._database.observe() if self._database is not None else Observed()
 
+    @property
+    def ports(self) -> frozenset[str] | None:
+        """The ports of every bridge in the database; None while that is not known."""
+        if self._database is None or not self._database.connected:
+            return None
+        return frozenset(self._database.observe().ports)
+
     def follow(self, host: str, remote: str | None, bridges: frozenset[str]) -> None:
         """Watch those of `bridges` that the database marks as netctl's on `host`.
 

@@ -32,14 +32,20 @@ BARS = {"idle": 0.5, "memory": 80.0, "repair": 100.0, "plan": 300.0}
 """Percent of a core, MB, ms, ms."""
 
 
+def converged() -> None:
+    """Wait until the agent says that the host is as the policy says."""
+    time.sleep(0.2)
+    while not (rundir.read_json("agent-hv1") or {}).get("converged"):
+        time.sleep(0.1)
+
+
 @contextmanager
 def agent() -> Iterator[int]:
     """The process number of an agent that has made the host as the policy says."""
     command = [sys.executable, "-m", "netctl.cli", "agent", "--policy", str(POLICY)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            while not (rundir.read_json("agent-hv1") or {}).get("converged"):
-                time.sleep(0.1)
+            converged()
             yield process.pid
         finally:
             process.terminate()
@@ -67,7 +73,7 @@ def repairs() -> list[float]:
         with Announcements() as heard, subprocess.Popen(["ip", "link", "del", name]):
             start = heard.gone(name)
             took.append(1000 * (heard.back(name) - start))
-        time.sleep(0.5)
+        converged()
     return sorted(took)
 
 
