@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
 from typing import Any
 
 from netctl.desired.link import Bridge
@@ -10,7 +10,7 @@ from netctl.kernel.attribute import mac, u8, u16, u32
 from netctl.kernel.errors import FeatureMissing
 from netctl.kernel.link import Kind, differing, particular
 from netctl.kernel.port import IFLA_BR_VLAN_FILTERING, filters
-from netctl.kernel.rooms import Room, Rooms
+from netctl.kernel.rooms import Room
 from netctl.kernel.rtnl import IFLA_ADDRESS, RTM_NEWLINK, Link, link_message
 from netctl.kernel.view import Inside, View
 
@@ -45,18 +45,17 @@ class BridgeKind(Kind[Bridge]):
             wanted.append(u32(IFLA_BR_STP_STATE, link.stp))
         if link.group_fwd_mask is not None and (raw is not None or link.group_fwd_mask):
             wanted.append(u16(IFLA_BR_GROUP_FWD_MASK, link.group_fwd_mask))
-        if link.vlan_filtering or (link.vlan_filtering is not None and raw is not None and filters(raw)):
+        if raw is not None and link.vlan_filtering is not None and link.vlan_filtering is not filters(raw):
             wanted.append(u8(IFLA_BR_VLAN_FILTERING, link.vlan_filtering))
         return differing(wanted, raw)
 
-    def make(self, link: Bridge, rooms: Rooms, finish: Callable[[], None]) -> None:
-        super().make(link, rooms, finish)
-        made = rooms.at(link.netns).rtnl.link(link.name)
-        if link.vlan_filtering and made is not None and not filters(made):
-            raise FeatureMissing("VLANs on bridges", "CONFIG_BRIDGE_VLAN_FILTERING")
-
     def change(self, link: Bridge, raw: Link, room: Room) -> None:
-        super().change(link, raw, room)
+        try:
+            super().change(link, raw, room)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP and link.vlan_filtering and not filters(raw):
+                raise FeatureMissing("VLANs on bridges", "CONFIG_BRIDGE_VLAN_FILTERING") from error
+            raise
         if link.mac_of:
             nic = room.rtnl.link(link.mac_of)
             if nic is not None and nic.mac != raw.mac:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_interface
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +36,7 @@ from netctl.kernel.rtnl import (
     NLM_F_EXCL,
     NLM_F_REPLACE,
     RTM_DELADDR,
+    RTM_DELLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     Rtnl,
@@ -146,7 +148,7 @@ def make(kind: Kind[L], link: L, rooms: Rooms, host: str) -> None:
     """
     try:
         try:
-            kind.make(link, rooms, lambda: alter(kind, link, rooms, host, new=True))
+            kind.make(link, rooms, lambda: _finish(kind, link, rooms, host))
             return
         except OSError as error:
             raw = rooms.at(link.netns).rtnl.link(link.name) if error.errno in {errno.EEXIST, errno.EBUSY} else None
@@ -155,6 +157,19 @@ def make(kind: Kind[L], link: L, rooms: Rooms, host: str) -> None:
         alter(kind, link, rooms, host)
     except OSError as error:
         raise _refused(kind, link, rooms, error) from error
+
+
+def _finish(kind: Kind[L], link: L, rooms: Rooms, host: str) -> None:
+    """Give a device that was made just now all that is said of it; one that cannot have that does not stay."""
+    try:
+        alter(kind, link, rooms, host, new=True)
+    except KernelError:
+        with suppress(KernelError, OSError):
+            room = rooms.at(link.netns)
+            raw = room.rtnl.link(link.name)
+            if raw is not None:
+                room.rtnl.ask(RTM_DELLINK, link_message(raw.index))
+        raise
 
 
 def _refused(kind: Kind[L], link: L, rooms: Rooms, error: OSError) -> KernelError:
@@ -212,7 +227,7 @@ def settle(kind: Kind[L], link: L, raw: Raw, room: Room, alias: str | None, new:
         if over is not None and over.kind == "bond" and raw.up:
             mask |= IFF_UP
         if parts or mask:
-            rtnl.ask(RTM_NEWLINK, link_message(raw.index, *parts, flags=flags, mask=mask))
+            _ask(rtnl, link, raw, parts, flags, mask)
         rtnl.ask(RTM_NEWLINK, link_message(raw.index, u32(IFLA_MASTER, over.index if over else 0)))
         again = rtnl.link(link.name)
         if again is None:
@@ -222,12 +237,28 @@ def settle(kind: Kind[L], link: L, raw: Raw, room: Room, alias: str | None, new:
     if up is not None and up is not raw.up:
         flags, mask = flags | (IFF_UP if up else 0), mask | IFF_UP
     if parts or mask:
-        rtnl.ask(RTM_NEWLINK, link_message(raw.index, *parts, flags=flags, mask=mask))
+        _ask(rtnl, link, raw, parts, flags, mask)
     if over is not None:
         port.settle(link, raw, over, rtnl)
     if link.addresses is not None:
         there = () if new else [each.text for each in rtnl.addresses(raw.index) if each.configured]
         _set_addresses(rtnl, raw.index, there, link.addresses)
+
+
+def _ask(rtnl: Rtnl, link: Link, raw: Raw, parts: Sequence[bytes], flags: int, mask: int) -> None:
+    """Some devices, most physical ones among them, take another MAC only while they are down. Raises OSError."""
+    message = link_message(raw.index, *parts, flags=flags, mask=mask)
+    try:
+        rtnl.ask(RTM_NEWLINK, message)
+    except OSError as error:
+        if error.errno != errno.EBUSY or not raw.up or link.mac in (None, raw.mac):
+            raise
+        rtnl.ask(RTM_NEWLINK, link_message(raw.index, mask=IFF_UP))
+        try:
+            rtnl.ask(RTM_NEWLINK, message)
+        finally:
+            if not mask & IFF_UP:
+                rtnl.ask(RTM_NEWLINK, link_message(raw.index, flags=IFF_UP, mask=IFF_UP))
 
 
 def _attributes(link: Link, raw: Raw, alias: str | None) -> Iterator[bytes]:
