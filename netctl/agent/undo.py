@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from netctl.controller.carrier import PortChange
 from netctl.controller.snapshot import SwitchPort
@@ -16,9 +17,11 @@ from netctl.kernel.host import LOCK_SECONDS, Host, Outcome
 from netctl.kernel.journal import Journal, SwitchPast, UnderWay
 from netctl.kernel.past import WAS, remember, return_to
 from netctl.openflow.local import LocalSwitch, SwitchError, management
-from netctl.ovsdb.database import Database
 from netctl.ovsdb.datapath import forget_all
 from netctl.plan import Plan, Wanted, delta
+
+if TYPE_CHECKING:
+    from netctl.ovsdb.database import Database
 
 PATIENCE = 10.0
 """Seconds that Open vSwitch is given to act on a change."""
@@ -56,6 +59,8 @@ def roll_back(kernel: Host, found: Journal) -> list[str]:
     """Make all that `found` tells of as it was; what could not be, in words."""
     left: list[str] = []
     if found.switches is not None:
+        from netctl.ovsdb.database import Database
+
         with closing(Database(found.switches.remote, found.host)) as database:
             for _ in range(LOOKS):
                 database.wait(0.1)
