@@ -76,14 +76,15 @@ def _bared(
             bared.add((step.item.netns, step.item.dev))
         elif isinstance(step.item, Link) and any(change.fact == "addresses" for change in step.changes):
             bared.add(step.item.place)
-    planned = {step.key for step in plan.steps}
-    there = {each.item.key: each.item for each in found if each.ours} if bared else {}
-    for want in wanted if bared else ():
+    if not bared:
+        return
+    there = {each.item.key: each.item for each in found if each.ours}
+    calm = there.keys() - {step.key for step in plan.steps}
+    for want in wanted:
         device = want.item
-        if isinstance(device, Route) and (device.netns, device.dev) in bared and device.key in there:
-            if device.key not in planned:
-                why = f"goes with an address of {device.dev}; {want.why}"
-                yield Step("change", why, there[device.key], device)
+        if isinstance(device, Route) and (device.netns, device.dev) in bared and device.key in calm:
+            why = f"goes with an address of {device.dev}; {want.why}"
+            yield Step("change", why, there[device.key], device)
 
 
 def _shaken(
