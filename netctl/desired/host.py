@@ -8,7 +8,7 @@ from ipaddress import ip_interface
 from netctl.desired.carrier import follows
 from netctl.desired.device import Device, Namespace
 from netctl.desired.link import BridgePort, Link, Macvtap, Tap, Veth
-from netctl.desired.links import bridge_port, links
+from netctl.desired.links import bridge_port, links, openers
 from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.routes import routing
 from netctl.plan import Wanted
@@ -100,6 +100,7 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
     master, promisc = (nic.master or "", False) if bridge is None else (None, None)
     port = bridge_port(nic.port) if nic.master else BridgePort()
     if isinstance(nic, TapNic):
+        owner, group = openers(nic.owner, nic.group)
         yield Tap(
             name=outside,
             mac=tap_mac(mac),
@@ -109,6 +110,9 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
             promisc=promisc,
             master=master,
             port=port,
+            owner=owner,
+            group=group,
+            multi_queue=nic.multi_queue,
         )
         return
     yield Veth(

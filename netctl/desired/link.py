@@ -125,18 +125,24 @@ class Tap(Link):
     """A persistent tap without packet information, for a guest to open (the kernel's networking/tuntap)."""
 
     kind: ClassVar[str] = "tap"
-    fixed: ClassVar[frozenset[str]] = frozenset({"multi_queue"})
+    fixed: ClassVar[frozenset[str]] = frozenset({"multi_queue", "owned", "grouped"})
 
     owner: int | str | None = None
-    """The user who may open it beside root, by name where there is none of that name; -1 for none, which one that
-    has an owner never gets again."""
+    """The user who may open it beside root, by name where there is none of that name; -1 for none: with neither owner
+    nor group everybody may, with both only who is both. The kernel never takes one away again."""
     group: int | str | None = None
     multi_queue: bool | None = False
     vnet_hdr: bool = False
     """Only when it is made: whoever opens it decides for himself."""
 
     def particular(self) -> Mapping[str, Value]:
-        return _said(owner=self.owner, group=self.group, multi_queue=self.multi_queue)
+        return _said(
+            owner=None if self.owner == -1 else self.owner,
+            owned=False if self.owner == -1 else None,
+            group=None if self.group == -1 else self.group,
+            grouped=False if self.group == -1 else None,
+            multi_queue=self.multi_queue,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

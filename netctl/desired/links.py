@@ -58,10 +58,11 @@ class _Makers:
                 return Veth(**common, peer=link.peer, peer_netns=(peer.netns or "") if peer else "")
             case said.TapLink():
                 common["mac"] = link.mac or tap_mac(stable_mac("tap", self.name, name))
+                owner, group = openers(link.owner, link.group)
                 return kinds.Tap(
                     **common,
-                    owner=_number(link.owner, lambda user: pwd.getpwnam(user).pw_uid),
-                    group=_number(link.group, lambda group: grp.getgrnam(group).gr_gid),
+                    owner=owner,
+                    group=group,
                     multi_queue=link.multi_queue,
                     vnet_hdr=link.vnet_hdr,
                 )
@@ -220,9 +221,21 @@ def _left_alone(nic: Nic, link: said.BaseLink) -> Nic:
     )
 
 
-def _number(who: int | str | None, look_up: Callable[[str], int]) -> int | str | None:
+def openers(owner: int | str | None, group: int | str | None) -> tuple[int | str, int | str]:
+    """The owner and the group who may open a tap, by number: root alone when nothing is said, for one that is nobody's is
+    everybody's."""
+    if owner is None and group is None:
+        owner = 0
+    return (
+        _number(owner, lambda user: pwd.getpwnam(user).pw_uid),
+        _number(group, lambda group: grp.getgrnam(group).gr_gid),
+    )
+
+
+def _number(who: int | str | None, look_up: Callable[[str], int]) -> int | str:
+    """-1 for nobody; a name that this machine does not know stays one."""
     if not isinstance(who, str):
-        return who
+        return -1 if who is None else who
     try:
         return look_up(who)
     except KeyError:

@@ -6,8 +6,9 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from netctl.desired.link import Tap
@@ -17,23 +18,32 @@ from netctl.kernel.netns import inside as entered
 from netctl.kernel.rooms import Room, Rooms
 from netctl.kernel.rtnl import Link
 from netctl.kernel.view import Inside, View
+from netctl.plan import Value
 
 DEVICE = "/dev/net/tun"
 TUNSETIFF, TUNSETPERSIST, TUNSETOWNER, TUNSETGROUP = 0x4004_54CA, 0x4004_54CB, 0x4004_54CC, 0x4004_54CE
 IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR, IFF_TUN_EXCL = 0x0002, 0x0100, 0x1000, 0x4000, 0x8000
-IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_MULTI_QUEUE = 1, 2, 7
+IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_VNET_HDR, IFLA_TUN_MULTI_QUEUE = 1, 2, 5, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenTap(Tap):
+    """A tap as it was found."""
+
+    def particular(self) -> Mapping[str, Value]:
+        return {**super().particular(), "owned": self.owner != -1, "grouped": self.group != -1}
 
 
 class TapKind(Kind[Tap]):
-    device = Tap
+    device = SeenTap
     module = "tun"
 
     def is_one(self, raw: Link) -> bool:
         return raw.tap
 
     def seen(self, raw: Link, _inside: Inside, _view: View) -> dict[str, Any]:
-        multi_queue = particular(raw).get(IFLA_TUN_MULTI_QUEUE, b"\0") != b"\0"
-        return {**_owners(raw), "multi_queue": multi_queue}
+        told = {"multi_queue": IFLA_TUN_MULTI_QUEUE, "vnet_hdr": IFLA_TUN_VNET_HDR}
+        return {**_owners(raw), **{name: particular(raw).get(kind, b"\0") != b"\0" for name, kind in told.items()}}
 
     def make(self, link: Tap, rooms: Rooms, finish: Callable[[], None]) -> None:
         """It outlives this process only once it is complete and marked: what is interrupted leaves nothing."""
@@ -45,7 +55,7 @@ class TapKind(Kind[Tap]):
     def change(self, link: Tap, raw: Link, room: Room) -> None:
         found = _owners(raw)
         wanted = {"owner": link.owner, "group": link.group}
-        if all(value is None or value == found[name] for name, value in wanted.items()):
+        if all(value in (None, -1, found[name]) for name, value in wanted.items()):
             return
         try:
             with _attached(link, room, 0) as handle:

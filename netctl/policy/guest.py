@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool
 
 from netctl.policy.link import BridgePort
 from netctl.policy.route import Route
-from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part, SysctlName, SysctlValue
+from netctl.policy.value import DeviceName, InterfaceAddress, Mac, MacvtapMode, Mtu, Part, SysctlName, SysctlValue, User
 
 
 class BaseNic(Part):
@@ -34,6 +34,16 @@ class TapNic(BridgedNic):
     """A tap, for a virtual machine to open. Its MAC is the guest's with 0xFE as the first octet."""
 
     device: Literal["tap"] = Field(description="`tap`.")
+    owner: User | None = Field(
+        None,
+        description="The user, by name or number, who may open it beside root; with `group` too he must be in that.",
+    )
+    group: User | None = Field(
+        None, description="The group, by name or number, that may open it. Root alone when neither is said."
+    )
+    multi_queue: StrictBool = Field(
+        False, description="Whether it may be opened several times, a queue each: libvirt's `queues`."
+    )
 
 
 class VethNic(BridgedNic):

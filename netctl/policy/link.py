@@ -155,8 +155,13 @@ class TapLink(BaseLink):
     """A tap that is no guest's. Persistent, without packet information."""
 
     kind: Literal["tap"] = Field(description="`tap`.")
-    owner: User | None = Field(None, description="The user, by name or number, who may open it; root when left out.")
-    group: User | None = Field(None, description="The group, by name or number, that may open it.")
+    owner: User | None = Field(
+        None,
+        description="The user, by name or number, who may open it beside root; with `group` too he must be in that.",
+    )
+    group: User | None = Field(
+        None, description="The group, by name or number, that may open it. Root alone when neither is said."
+    )
     multi_queue: StrictBool = Field(False, description="Whether it may be opened several times, a queue each.")
     vnet_hdr: StrictBool = Field(False, description="Whether frames carry a virtio header.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from netctl.desired.device import Namespace
@@ -11,6 +13,9 @@ from netctl.desired.mac import guest_mac, tap_mac
 from netctl.desired.ovs import rows
 from netctl.desired.row import ISOLATED, Bridge, Port
 from netctl.policy import Loaded, PortRef, Ports, loads
+
+ROOTS: dict[str, Any] = {"owner": 0, "group": -1}
+"""A tap that nobody else may open."""
 
 LAB = """
 version: 1
@@ -59,7 +64,14 @@ def test_a_bridge_may_say_as_much_as_its_probes_need(lab: Loaded) -> None:
 def test_devices(lab: Loaded) -> None:
     assert {want.item.key: want.item for want in devices(lab, "hv1")} == {
         ("tap", "vm1-eth1"): Tap(
-            name="vm1-eth1", mac="fe:54:00:84:e3:62", mtu=9000, tx_checksum=False, up=None, promisc=None, master=None
+            name="vm1-eth1",
+            mac="fe:54:00:84:e3:62",
+            mtu=9000,
+            tx_checksum=False,
+            up=None,
+            promisc=None,
+            master=None,
+            **ROOTS,
         ),
         ("tap", "plain"): Tap(
             name="plain",
@@ -69,6 +81,7 @@ def test_devices(lab: Loaded) -> None:
             up=None,
             promisc=None,
             master=None,
+            **ROOTS,
         ),
         ("netns", "ns1"): Namespace("ns1"),
         ("veth", "ns1-eth0"): Veth(
@@ -205,3 +218,17 @@ def test_no_such_host(text: str, name: str | None, message: str) -> None:
     assert policy is not None
     with pytest.raises(NoSuchHost, match=message):
         choose_host(policy, name, "elsewhere")
+
+
+def test_a_tap_is_root_s_unless_it_is_said_whose() -> None:
+    def owners(said: str) -> tuple[object, object]:
+        text = LAB.replace("device: tap, bridge: ovbr0", f"device: tap, bridge: ovbr0{said}")
+        (tap,) = [want.item for want in devices(loads(text), "hv1") if want.item.key == ("tap", "vm1-eth1")]
+        assert isinstance(tap, Tap)
+        return tap.owner, tap.group
+
+    assert owners("") == (0, -1)
+    assert owners(", owner: 5") == (5, -1)
+    assert owners(", owner: daemon, group: 7") == (1, 7)
+    assert owners(", group: daemon") == (-1, 1)
+    assert owners(", owner: nobody-of-that-name") == ("nobody-of-that-name", -1)

@@ -166,6 +166,9 @@ def test_taps() -> None:
         fcntl.ioctl(handle, request, 1)
         os.close(handle)
         mended([A, tap, inside], tap, {"true": {fact}})
+    for taken_away in (replace(tap, owner=-1), replace(tap, group=-1)):
+        assert verbs(reach([A, taken_away, inside])) == [("replace", "t0")]
+        assert verbs(reach([A, tap, inside])) == [("change", "t0")]
     changed = replace(tap, multi_queue=False)
     assert verbs(reach([A, changed, inside])) == [("replace", "t0")]
     sh("ip -n nsA link del t0")
