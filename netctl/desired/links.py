@@ -222,7 +222,7 @@ def _left_alone(nic: Nic, link: said.BaseLink) -> Nic:
 
 
 def openers(owner: int | str | None, group: int | str | None) -> tuple[int | str, int | str]:
-    """The owner and the group who may open a tap, by number: root alone when nothing is said, for one that is nobody's is
+    """The owner and group who may open a tap, by number: root alone when nothing is said, for one that is nobody's is
     everybody's."""
     if owner is None and group is None:
         owner = 0
