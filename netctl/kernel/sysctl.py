@@ -99,7 +99,8 @@ def records(settings: Iterable[Sysctl]) -> dict[str, dict[str, str]]:
 def record(settings: Iterable[Sysctl], before: Mapping[str, Mapping[str, str]]) -> None:
     """Have of some settings written down what `records` told once, and nothing else. Raises Refused."""
     every = _records()
-    after = {label: each for label, each in every.items() if label not in set(map(_label, settings))}
+    labels = set(map(_label, settings))
+    after = {label: each for label, each in every.items() if label not in labels}
     after |= {label: dict(each) for label, each in before.items()}
     if after != every:
         _write_records(after)
