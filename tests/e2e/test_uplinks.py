@@ -11,6 +11,14 @@ from tests.e2e.lab import Lab
 
 ONE_SUBNET = (ROOT / "flows/examples/05-two-nics-one-subnet.yaml").read_text()
 TWO_SUBNETS = (ROOT / "flows/examples/06-two-nics-two-subnets.yaml").read_text()
+BOTH_FAMILIES = """
+version: 1
+hosts:
+  hv1:
+    uplinks:
+      eth0: {address: [192.168.1.1/24, "2001:db8:1::1/64"], gateway: [192.168.1.254, "2001:db8:1::ff"], table: 100}
+      eth2: {address: [192.168.1.2/24, "2001:db8:1::2/64"], gateway: [192.168.1.254, "2001:db8:1::ff"], table: 200}
+"""
 
 SWITCH = """
 ip netns add lan
@@ -121,7 +129,7 @@ def test_two_nics_in_one_subnet_answer_each_for_itself(box: Box) -> None:
             assert answers(box, "arp", address) == {mac[nic]}, (strictness, address)
             assert answers(box, "ping", address) == {mac[nic]}, (strictness, address)
     lab.netctl("down")
-    assert answers(box, "arp", "192.168.1.1") | answers(box, "arp", "192.168.1.253") <= set(mac.values())
+    assert answers(box, "arp", "192.168.1.1") == set(mac.values()), "all is as it was before"
 
 
 @pytest.mark.parametrize("strictness", [0, 1, 2])
@@ -159,9 +167,7 @@ def test_all_is_given_back_and_what_others_made_is_untouched(box: Box) -> None:
     )
     lab = Lab(box)
     before = box.run(STATE).stdout
-    lab.apply(TWO_SUBNETS.replace("192.168.2", "192.168.1").replace("2001:db8:2:", "2001:db8:1:").replace(
-        "eth2:\n        address: [192.168.1.1/24", "eth2:\n        address: [192.168.1.2/24"
-    ).replace('address: [192.168.1.2/24, "2001:db8:1::1/64"]', 'address: [192.168.1.2/24, "2001:db8:1::2/64"]'))
+    lab.apply(BOTH_FAMILIES)
     during = box.run(STATE).stdout
     for line in before.splitlines():
         if "arp_" not in line and "keep_addr" not in line:
@@ -186,7 +192,7 @@ def test_the_agent_brings_routes_back_when_a_link_returns(box: Box) -> None:
         box.run("ip link set eth2 down")
         box.wait_for(
             lambda: any("as long as eth2 is down" in each for each in lab.agent_status()["problems"]),
-            5,
+            15,
             "the agent to say that the link is down",
         )
         assert "default" not in box.run("ip route show table 200").stdout
@@ -201,11 +207,11 @@ def test_the_agent_brings_routes_back_when_a_link_returns(box: Box) -> None:
                 ).stdout
             )
         )
-        box.wait_for(lambda: lab.agent_status()["converged"], 5, "the agent to converge")
+        box.wait_for(lambda: lab.agent_status()["converged"], 15, "the agent to converge")
         assert sorted(box.run(routes).stdout.split("\n")) == before
     assert min(took) < 200, took
     print("routes back after", took, "ms")
     box.run("ip rule del pref 11010; ip -6 route flush table 100; ip addr del 192.168.2.1/24 dev eth2")
-    box.wait_for(lambda: sorted(box.run(routes).stdout.split("\n")) == before, 5, "the agent to repair")
+    box.wait_for(lambda: sorted(box.run(routes).stdout.split("\n")) == before, 15, "the agent to repair")
     assert "192.168.2.1/24" in box.run("ip addr show dev eth2").stdout
     assert json.loads(lab.netctl("plan", lab.policy, "--json").stdout)["empty"]
