@@ -53,8 +53,10 @@ VETH = Veth(name="ns1-eth0", peer="eth0", peer_netns="ns1", mtu=1500, tx_checksu
 INNER = Veth(
     name="eth0", netns="ns1", peer="ns1-eth0", mac="02:00:00:00:00:01", mtu=1500, tx_checksum=False, master=None
 )
-TAP = Tap(name="vm1-eth1", mac="fe:54:00:00:00:01", mtu=1500, tx_checksum=False, promisc=None, master=None)
-TAP2 = Tap(name="vm2-eth1", mac="fe:54:00:00:00:02", mtu=1500, tx_checksum=False, promisc=None, master=None)
+TAP = Tap(
+    name="vm1-eth1", mac="fe:54:00:00:00:01", mtu=1500, tx_checksum=False, promisc=None, master=None, owner=0, group=-1
+)
+TAP2 = replace(TAP, name="vm2-eth1", mac="fe:54:00:00:00:02")
 ALL: tuple[Device, ...] = (NS, VETH, INNER, TAP)
 
 
