@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from netctl.agent.line import SLOW, Line
+from netctl.agent.line import Line
 from netctl.agent.messages import BridgeSeen, BridgesSeen, Event, PortSeen, SwitchDown, SwitchUp
 from netctl.desired.row import ISOLATED, Bridge, Observed, Port
 from netctl.ovsdb.remote import default_remote
@@ -72,8 +72,7 @@ class Switches:
         """When to `look` at the latest; None for never."""
         if self._database is None:
             return None
-        seconds = self._database.patience() if self._database.fileno() >= 0 else SLOW
-        return min([now + seconds, *(line.due for line in self.lines.values() if line.due is not None)])
+        return min([now + self._database.patience(), *(line.due for line in self.lines.values() if line.due is not None)])
 
     def look(self, now: float) -> Iterator[Event]:
         """What has changed since the last time."""

@@ -164,11 +164,18 @@ def _show_agents(agents: list[Json]) -> None:
                 *(("refused", each) for each in agent["refused"]),
                 ("state", "the host is as the policy says" if agent["converged"] else "not there yet:"),
                 *(("", each) for each in agent["problems"]),
-                ("repairs", str(agent["repairs"])),
+                ("repairs", _repairs(agent)),
+                *(("foreign tap", each) for each in agent.get("foreign_taps", ())),
                 *_stand_in(agent.get("wires", {})),
                 *(("last plan" if first else "", each) for first, each in _first(agent["plan"])),
             ]
         )
+
+
+def _repairs(agent: Json) -> str:
+    """How many, and of what; an agent that is older did not say of what."""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(agent.get("repaired", {}).items()))
+    return f"{agent['repairs']}{f' ({kinds})' if kinds else ''}"
 
 
 def _stand_in(wires: Json) -> Iterator[tuple[str, str]]:

@@ -165,14 +165,16 @@ class Database:
     def fileno(self) -> int:
         """Becomes readable when there is something for `wait` to read; -1 while there is no connection."""
         rpc = self._idl._session.rpc
-        return -1 if rpc is None or rpc.stream is None or not self.connected else int(rpc.stream.socket.fileno())
+        return -1 if rpc is None or rpc.stream is None else int(rpc.stream.socket.fileno())
 
     def patience(self) -> float:
         """Seconds after which to `wait` though nothing can be read."""
         poller = Poller()
         self._idl.wait(poller)
         seconds = poller.timeout / 1000 if poller.timeout >= 0 else ASK
-        return min(seconds, max(self._ask_at - time.monotonic(), 0.0)) if self._asked is None else seconds
+        if self.connected and self._asked is None:
+            seconds = min(seconds, max(self._ask_at - time.monotonic(), 0.0))
+        return seconds
 
     def wake(self) -> None:
         """Ends a `wait` that is under way, or the next one. From any thread or greenthread."""

@@ -191,6 +191,24 @@ def test_a_saved_policy_is_in_force_at_once(agent: Agent) -> None:
     assert max(took) < 1, took
 
 
+def test_a_policy_whose_directory_is_exchanged_is_noticed_all_the_same(box: Box) -> None:
+    """Nothing tells of it: the directory that is watched is what it was, but somewhere else."""
+    box.run("mkdir -p /run/a/flows /run/b/flows")
+    box.path("/run/a/flows/p.yaml").write_text(POLICY)
+    box.path("/run/b/flows/p.yaml").write_text(POLICY.replace("10.99.", "10.98."))
+    agent = Agent(box, None, "--policy", "/run/a/flows")
+    agent.converged()
+    first = agent.status()["digest"]
+    box.run("mv /run/a /run/c; mv /run/b /run/a")
+    box.wait_for(lambda: agent.status()["digest"] != first, 4, "the other policy")
+    agent.converged()
+    second = agent.status()["digest"]
+    start = time.monotonic()
+    box.run("sed -i s/98/97/ /run/a/flows/p.yaml")
+    box.wait_for(lambda: agent.status()["digest"] != second, 4, "the change in the new place", 0.005)
+    assert time.monotonic() - start < 0.5, "it is the new place that is watched now"
+
+
 def test_it_does_not_wake_for_nothing(agent: Agent) -> None:
     agent.converged()
     time.sleep(0.5)
