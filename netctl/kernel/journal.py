@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -26,7 +26,6 @@ from netctl.desired.flow import Action, Clone, Flow, Match
 from netctl.desired.queue import Shaper
 from netctl.desired.row import Row
 from netctl.kernel.errors import KernelError
-from netctl.kernel.netns import SeenNamespace
 from netctl.kernel.past import Past
 from netctl.kernel.ways import Way
 
@@ -35,7 +34,6 @@ VERSION = 1
 
 DEVICES: tuple[type[Any], ...] = (
     Namespace,
-    SeenNamespace,
     *link.KINDS.values(),
     *(routing.Address, routing.Route, routing.Rule, routing.Sysctl, routing.DropIn),
 )
@@ -238,8 +236,15 @@ def _pack(items: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _unpack(packed: Iterable[dict[str, Any]], kinds: Iterable[type[Any]]) -> list[Any]:
-    by_name: dict[str, Any] = {kind.__name__: kind for kind in kinds}
+    by_name: dict[str, Any] = {kind.__name__: kind for kind in _with_seen(kinds)}
     return [_adapter(by_name[each.pop("is")]).validate_python(each) for each in packed]
+
+
+def _with_seen(kinds: Iterable[type[Any]]) -> Iterator[type[Any]]:
+    """And what is found of them, where that says more."""
+    for kind in kinds:
+        yield kind
+        yield from _with_seen(kind.__subclasses__())
 
 
 @cache
