@@ -202,8 +202,8 @@ class Rtnl:
         return None
 
     def heed(self, namespace: int) -> None:
-        """Give the namespace behind a file descriptor an ID here, if it has none: what happens in there is announced here
-        too then. Raises OSError."""
+        """Give the namespace behind a file descriptor an ID here, if it has none: what happens in there is announced
+        here too then. Raises OSError."""
         try:
             self.ask(RTM_NEWNSID, _RTGEN + i32(NETNSA_NSID, -1) + u32(NETNSA_FD, namespace))
         except OSError as error:
