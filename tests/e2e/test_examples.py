@@ -303,4 +303,4 @@ def test_08_what_masks_let_through(lab: Lab) -> None:
     passes({"stp", "lldp", "lacp", "eapol"})
     change(lab, text.replace("group_fwd_mask: lldp", "group_fwd_mask: lldp, stp: true, forward_delay: 2"))
     box.wait_for(lambda: lab.ping("ns1", "10.120.1.12"), 15, "the spanning tree")
-    play(box, everybody, [one("ns1", reserved["stp"])])
+    play(box, everybody, [one("ns1", reserved["stp"]), one("ns1", reserved["lldp"], ns2=reserved["lldp"])])
