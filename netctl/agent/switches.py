@@ -72,7 +72,8 @@ class Switches:
         """When to `look` at the latest; None for never."""
         if self._database is None:
             return None
-        return min([now + self._database.patience(), *(line.due for line in self.lines.values() if line.due is not None)])
+        lines = (line.due for line in self.lines.values() if line.due is not None)
+        return min([now + self._database.patience(), *lines])
 
     def look(self, now: float) -> Iterator[Event]:
         """What has changed since the last time."""

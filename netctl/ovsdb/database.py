@@ -49,6 +49,9 @@ RESTORING = 10.0
 RECENT = 2.5
 """Seconds for which an answer that is no database counts: two attempts to connect."""
 
+CONNECTING = 0.02
+"""Seconds between two looks at a connection that is coming about."""
+
 BACKOFF = 250
 """Milliseconds between attempts to connect to a socket of this machine; over a network it is 1000."""
 
@@ -172,9 +175,12 @@ class Database:
         poller = Poller()
         self._idl.wait(poller)
         seconds = poller.timeout / 1000 if poller.timeout >= 0 else ASK
+        session = self._idl._session
         if self.connected and self._asked is None:
-            seconds = min(seconds, max(self._ask_at - time.monotonic(), 0.0))
-        return seconds
+            return float(min(seconds, max(self._ask_at - time.monotonic(), 0.0)))
+        if not self.connected and (session.stream is not None or session.rpc is not None):
+            return float(min(seconds, CONNECTING))
+        return float(seconds)
 
     def wake(self) -> None:
         """Ends a `wait` that is under way, or the next one. From any thread or greenthread."""
