@@ -186,6 +186,12 @@ def signed(text: str, host: str | None) -> bool:
     return first.startswith(_SIGNED) if host is None else first == signature(host)
 
 
+def signer(text: str) -> str | None:
+    """The host whose a file is; None where it is not netctl's."""
+    first = text.partition("\n")[0]
+    return first.removeprefix(_SIGNED).partition(": ")[0] if first.startswith(_SIGNED) else None
+
+
 def dotted(name: str) -> str:
     """A setting as `sysctl` prints it, from either way to write it: the first separator decides (sysctl(8))."""
     return name.translate(_SWAP) if "/" in name.partition(".")[0] else name

@@ -21,6 +21,8 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
 RTA_TABLE, RTA_VIA = 15, 18
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTN_UNICAST = 1
+KERNELS_OWN = (2, 3, 4, 5)
+"""The kinds of route that the kernel makes for addresses: local, broadcast, anycast, multicast."""
 
 FAMILY: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 _BITS: dict[int, int] = {socket.AF_INET: 32, socket.AF_INET6: 128}
@@ -34,7 +36,7 @@ def look(rtnl: Rtnl, netns: str, names: Mapping[int, str], wanted: Collection[Ke
     """Those with our mark, and what stands under one of the keys that are wanted."""
     mine: dict[Key, Route] = {}
     for family in FAMILY.values():
-        for body in rtnl.matching(RTM_GETROUTE, _question(family, PROTOCOL), _ours):
+        for body in rtnl.matching(RTM_GETROUTE, question(family, PROTOCOL), _ours):
             route = read(body, names, netns)
             if route is not None and body[0] == family:
                 there = mine.get(route.key)
@@ -46,7 +48,7 @@ def look(rtnl: Rtnl, netns: str, names: Mapping[int, str], wanted: Collection[Ke
     for family, table, index in {
         (*_where(key), indexes[device]) for key in missing if (device := device_of(key)) in indexes
     }:
-        for body in rtnl.matching(RTM_GETROUTE, _question(family, 0, table, index), lambda body: body[1] in lengths):
+        for body in rtnl.matching(RTM_GETROUTE, question(family, 0, table, index), lambda body: body[1] in lengths):
             route = read(body, names, netns)
             if route is not None and route.key in missing:
                 others.setdefault(route.key, route)
@@ -84,9 +86,9 @@ def remove(route: Route, rtnl: Rtnl) -> None:
     link = rtnl.link(route.dev)
     if link is None:
         return
-    question = _question(FAMILY[route.family], PROTOCOL, route.table, link.index)
+    asked = question(FAMILY[route.family], PROTOCOL, route.table, link.index)
     try:
-        for body in rtnl.matching(RTM_GETROUTE, question, _ours):
+        for body in rtnl.matching(RTM_GETROUTE, asked, _ours):
             found = read(body, {link.index: link.name}, route.netns)
             if found is not None and found.key == route.key:
                 rtnl.ask(RTM_DELROUTE, body)
@@ -115,6 +117,16 @@ def read(body: bytes, names: Mapping[int, str], netns: str) -> Route | None:
         table=_number(found.get(RTA_TABLE)) or table,
         netns=netns,
     )
+
+
+def origin(body: bytes) -> tuple[int, int]:
+    """(who made the route that the body of an RTM_NEWROUTE describes, of what kind it is), by rtnetlink's numbers."""
+    fields = _RTMSG.unpack_from(body)
+    return fields[5], fields[7]
+
+
+def table_of(body: bytes) -> int:
+    return _number(attributes(body, _RTMSG.size).get(RTA_TABLE)) or int(body[4])
 
 
 def _ask(route: Route, rtnl: Rtnl, flags: int) -> None:
@@ -161,12 +173,12 @@ def _there(route: Route, rtnl: Rtnl) -> list[bytes]:
         )
 
     try:
-        return rtnl.matching(RTM_GETROUTE, _question(family, 0, route.table), same)
+        return rtnl.matching(RTM_GETROUTE, question(family, 0, route.table), same)
     except OSError as error:
         raise Refused(f"looking at table {route.table}", error) from error
 
 
-def _question(family: int, protocol: int, table: int = 0, index: int = 0) -> bytes:
+def question(family: int, protocol: int = 0, table: int = 0, index: int = 0) -> bytes:
     body = _RTMSG.pack(family, 0, 0, 0, 0, protocol, 0, 0, 0)
     return body + (u32(RTA_TABLE, table) if table else b"") + (u32(RTA_OIF, index) if index else b"")
 

@@ -112,6 +112,11 @@ def read(body: bytes, netns: str) -> Rule | None:
     )
 
 
+def every(rtnl: Rtnl) -> list[bytes]:
+    """The bodies of the RTM_NEWRULE messages that describe all rules, whoever made them."""
+    return _all(rtnl, marked=False)
+
+
 def protocol(body: bytes) -> int:
     """Who made the rule that the body of an RTM_NEWRULE or RTM_DELRULE describes."""
     return attributes(body, _HEAD.size).get(FRA_PROTOCOL, b"\0")[0]

@@ -1,0 +1,115 @@
+"""All that a host has, whoever made it, at one moment: what is drawn of it, and what a policy is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from netctl.desired.link import Link, Place
+from netctl.desired.routing import MAIN, PROTOCOL, Address, Route, Rule, Sysctl
+
+KERNEL = 2
+"""The protocol number of what the kernel did by itself (RTPROT_KERNEL)."""
+
+BY_HAND = (3, 4)
+"""Of what somebody typed, or wrote for the boot (RTPROT_BOOT, RTPROT_STATIC)."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A device that is there."""
+
+    link: Link
+    """As netctl would say it: with all facts, and a `Nic` where netctl does not make its kind."""
+    kind: str
+    """As the kernel calls it, «tap» for a tap; "" for hardware."""
+    owner: str | None = None
+    """The host of a policy for which netctl made it, or keeps it; None for somebody else's."""
+    running: bool = True
+    """Whether it is up and has carrier."""
+    pinned: bool | None = None
+    """Whether somebody gave it its MAC, as against the kernel, its hardware or its ports; None where that cannot be
+    seen."""
+    switched: bool = False
+    """Whether it is a port of Open vSwitch's kernel datapath."""
+
+    @property
+    def place(self) -> Place:
+        return self.link.place
+
+    @property
+    def is_nic(self) -> bool:
+        return self.link.kind == "nic"
+
+
+@dataclass(frozen=True)
+class Leading:
+    """A route that is there."""
+
+    route: Route
+    protocol: int
+    """Who made it, by rtnetlink's numbers."""
+
+    @property
+    def ours(self) -> bool:
+        return self.protocol == PROTOCOL
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule that is there."""
+
+    rule: Rule
+    protocol: int
+
+    @property
+    def ours(self) -> bool:
+        return self.protocol == PROTOCOL
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A host's devices, namespaces and routing."""
+
+    namespaces: Mapping[str, str | None] = field(default_factory=dict)
+    """The named ones, each with the host of a policy for which netctl made it."""
+    devices: tuple[Standing, ...] = ()
+    """Without loopbacks; by namespace, the host's own first, then in the kernel's order."""
+    addresses: tuple[Address, ...] = ()
+    """Those of netctl's on devices that are not."""
+    routes: tuple[Leading, ...] = ()
+    """Those by one device."""
+    rules: tuple[Asked, ...] = ()
+    settings: tuple[Sysctl, ...] = ()
+    """Those that netctl changed, as they are."""
+    unsaid: tuple[str, ...] = ()
+    """What else is there that netctl has no words for."""
+    hosts: frozenset[str] = frozenset()
+    """The hosts of policies whose marks were found."""
+
+    @cached_property
+    def at(self) -> Mapping[Place, Standing]:
+        return {each.place: each for each in self.devices}
+
+    @cached_property
+    def ports(self) -> Mapping[Place, tuple[Standing, ...]]:
+        """The ports of each Linux bridge and bond."""
+        found: dict[Place, tuple[Standing, ...]] = {}
+        for each in self.devices:
+            if each.link.master:
+                over = (each.link.netns, each.link.master)
+                found[over] = (*found.get(over, ()), each)
+        return found
+
+    def within(self, netns: str) -> Iterator[Standing]:
+        return (each for each in self.devices if each.link.netns == netns)
+
+    def tables(self, netns: str = "") -> Mapping[int, tuple[Leading, ...]]:
+        """The routes of a namespace by table, without those that the kernel made in main for addresses."""
+        found: dict[int, tuple[Leading, ...]] = {}
+        for each in self.routes:
+            plain = each.protocol == KERNEL and each.route.table == MAIN
+            if each.route.netns == netns and not plain:
+                found[each.route.table] = (*found.get(each.route.table, ()), each)
+        return dict(sorted(found.items()))
