@@ -49,7 +49,7 @@ def looks(box: Box, namespaces: tuple[str, ...] = ()) -> dict[str, object]:
     return said
 
 
-def is_again(box: Box, before: dict[str, object], namespaces: tuple[str, ...] = (), wait: float = 3.0) -> None:
+def is_again(box: Box, before: dict[str, object], namespaces: tuple[str, ...] = (), wait: float = 20.0) -> None:
     """The host is as it was, as soon as the kernel has settled."""
     end = time.monotonic() + wait
     while (now := looks(box, namespaces)) != before and time.monotonic() < end:
@@ -187,7 +187,7 @@ def test_the_end_of_the_terminal_ends_nothing(lab: Lab) -> None:
     process.send_signal(signal.SIGHUP)
     process.wait(10)
     lab.box.wait_for(lambda: not reached(lab), 10)
-    is_again(lab.box, before, wait=10)
+    is_again(lab.box, before)
 
 
 def test_an_agent_waits_for_the_decision_and_an_apply_for_the_agent(lab: Lab) -> None:

@@ -264,7 +264,7 @@ def looks() -> dict[str, Any]:
 
 def is_again(before: dict[str, Any], when: str) -> None:
     """The kernel takes a moment to see carrier, and to join groups."""
-    end = time.monotonic() + 3
+    end = time.monotonic() + 20
     while (now := looks()) != before and time.monotonic() < end:
         time.sleep(0.05)
     for look, was in before.items():
