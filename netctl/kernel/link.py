@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from ipaddress import ip_interface
+from struct import Struct
 from typing import Any, Generic, TypeVar
-
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 
 from netctl.desired.link import BridgePort, Link, Place
 from netctl.kernel import offload, port
-from netctl.kernel.attribute import mac, nested, text, u32
+from netctl.kernel.attribute import attribute, mac, nested, text, u32
 from netctl.kernel.errors import DeviceMissing, KernelError, ModuleMissing, NameTaken, Refused
 from netctl.kernel.mark import GROUP, mark, ours
 from netctl.kernel.rooms import Room, Rooms
@@ -49,6 +49,9 @@ from netctl.kernel.view import Inside, View
 
 L = TypeVar("L", bound=Link)
 
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+_IFADDR = Struct("=BBBBI")
+
 
 class Kind(Generic[L]):
     """What one kind of device has of its own."""
@@ -77,6 +80,10 @@ class Kind(Generic[L]):
         """The number to give it; 0 leaves that to the kernel."""
         return 0
 
+    def first_mtu(self, wanted: int) -> int:
+        """What it is made with, where another is `wanted`."""
+        return wanted
+
     def make(self, link: L, rooms: Rooms, finish: Callable[[], None]) -> None:
         """Have the kernel make it, in the group of netctl's devices; `finish` gives it the rest.
 
@@ -86,7 +93,7 @@ class Kind(Generic[L]):
         if link.mac is not None:
             parts.append(mac(IFLA_ADDRESS, link.mac))
         if link.mtu is not None:
-            parts.append(u32(IFLA_MTU, link.mtu))
+            parts.append(u32(IFLA_MTU, self.first_mtu(link.mtu)))
         data = self.data(link, None)
         lower = self.lower(link)
         room = rooms.at(lower[0] if lower else link.netns)
@@ -179,7 +186,16 @@ def _refused(kind: Kind[L], link: L, rooms: Rooms, error: OSError) -> KernelErro
         there = rooms.at(link.netns).rtnl.link(link.name)
         if there is not None:
             return NameTaken(link.name, there.kind or "physical device", link.netns or None)
-    return Refused(f"making the {link.kind} {link.name}", error)
+    return _refusal(f"making the {link.kind} {link.name}", link, error)
+
+
+def _refusal(doing: str, link: Link, error: OSError) -> KernelError:
+    if error.errno == errno.EINVAL and link.mtu is not None:
+        return KernelError(
+            f"{doing}: the kernel says «{error.strerror}»",
+            f"its mtu of {link.mtu} may be more than what is under it takes: say a lower one, or none",
+        )
+    return Refused(doing, error)
 
 
 def alter(kind: Kind[L], link: L, rooms: Rooms, host: str, new: bool = False) -> None:
@@ -200,8 +216,8 @@ def alter(kind: Kind[L], link: L, rooms: Rooms, host: str, new: bool = False) ->
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise DeviceMissing(link.name, link.netns or None) from error
-        raise Refused(f"the {link.kind} {link.name}", error) from error
-    except offload.UnknownOffload as error:
+        raise _refusal(f"the {link.kind} {link.name}", link, error) from error
+    except offload.BadOffload as error:
         raise KernelError(str(error), "change the link's `offloads` in the policy") from error
 
 
@@ -293,14 +309,11 @@ def _set_addresses(rtnl: Rtnl, index: int, there: Collection[str], wanted: Seque
             rtnl.ask(RTM_NEWADDR, _address(index, each), NLM_F_CREATE | NLM_F_REPLACE)
 
 
-def _address(index: int, value: str) -> ifaddrmsg:
+def _address(index: int, value: str) -> bytes:
     interface = ip_interface(value)
-    message = ifaddrmsg()
-    message["family"] = 2 if interface.version == 4 else 10
-    message["prefixlen"] = interface.network.prefixlen
-    message["index"] = index
-    message["attrs"] = [("IFA_LOCAL", str(interface.ip)), ("IFA_ADDRESS", str(interface.ip))]
-    return message
+    family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
+    message = _IFADDR.pack(family, interface.network.prefixlen, 0, 0, index)
+    return message + attribute(IFA_LOCAL, interface.packed) + attribute(IFA_ADDRESS, interface.packed)
 
 
 def particular(raw: Raw) -> dict[int, bytes]:
