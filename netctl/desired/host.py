@@ -88,7 +88,7 @@ def _nic(loaded: Loaded, host: str, entry: Host, guest: str, name: str, nic: Nic
             lower_netns=(lower.netns or "") if lower else "",
             mode=nic.mode,
             mac=mac,
-            mtu=nic.mtu,
+            mtu=nic.mtu if "mtu" in nic.model_fields_set else None,
             allmulticast=nic.allmulticast,
             promisc=nic.promisc,
         )

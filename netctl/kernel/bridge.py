@@ -15,6 +15,7 @@ from netctl.kernel.rtnl import IFLA_ADDRESS, RTM_NEWLINK, Link, link_message
 from netctl.kernel.view import Inside, View
 
 IFLA_BR_FORWARD_DELAY, IFLA_BR_AGEING_TIME, IFLA_BR_STP_STATE, IFLA_BR_GROUP_FWD_MASK = 1, 4, 5, 9
+LEAST_MTU = 68
 TICKS = 100
 """Of the kernel's times, in a second."""
 
@@ -48,6 +49,10 @@ class BridgeKind(Kind[Bridge]):
         if raw is not None and link.vlan_filtering is not None and link.vlan_filtering is not filters(raw):
             wanted.append(u8(IFLA_BR_VLAN_FILTERING, link.vlan_filtering))
         return differing(wanted, raw)
+
+    def first_mtu(self, wanted: int) -> int:
+        """Another one: only an MTU that is changed counts as somebody's, any other goes down and up with the ports'."""
+        return wanted - 1 if wanted > LEAST_MTU else wanted + 1
 
     def change(self, link: Bridge, raw: Link, room: Room) -> None:
         try:

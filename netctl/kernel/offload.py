@@ -24,17 +24,19 @@ _CHECKSUMS = 1 << 1 | 1 << 3 | 1 << 4
 _BLOCKS = 4
 """Words of 32 features that the answer has room for."""
 _FEATURES = struct.pack(f"=II{16 * _BLOCKS}x", ETHTOOL_GFEATURES, _BLOCKS)
-_REQUESTED = struct.Struct("=" + "4xI8x" * _BLOCKS)
+_WORDS = struct.Struct("=" + "IIIxxxx" * _BLOCKS)
+"""Of each block the features that can be changed, those that are asked for, and those in force."""
 
 
-class UnknownOffload(ValueError):
-    """The message says which, and how to see those that there are."""
+class BadOffload(ValueError):
+    """One that there is not, or that this device has for good: the message says which, and how to see what there is."""
 
 
 def requested(rtnl: Rtnl, name: str) -> int:
-    """The features that are asked of a device, one bit each. Raises OSError."""
-    words = _REQUESTED.unpack_from(_ethtool(rtnl, name, _FEATURES), 8)
-    return sum(word << 32 * number for number, word in enumerate(words))
+    """The features that are asked of a device, one bit each, and those that it has anyway. Raises OSError."""
+    words = _WORDS.unpack_from(_ethtool(rtnl, name, _FEATURES), 8)
+    blocks = zip(words[::3], words[1::3], words[2::3], strict=True)
+    return sum((asked & free | active & ~free) << 32 * number for number, (free, asked, active) in enumerate(blocks))
 
 
 def tx_checksum(features: int) -> bool:
@@ -68,12 +70,12 @@ def names(rtnl: Rtnl, device: str) -> tuple[str, ...]:
 
 
 def set_offloads(rtnl: Rtnl, device: str, wanted: Iterable[tuple[str, bool]]) -> None:
-    """Raises UnknownOffload and OSError."""
+    """Raises BadOffload and OSError."""
     known = {name: bit for bit, name in enumerate(names(rtnl, device))}
     valid = asked = 0
     for name, on in wanted:
         if name not in known:
-            raise UnknownOffload(f"this kernel knows no offload {name!r}; `ethtool -k {device}` lists those it knows")
+            raise BadOffload(f"this kernel knows no offload {name!r}; `ethtool -k {device}` lists those it knows")
         valid |= 1 << known[name]
         asked |= on << known[name]
     if not valid:
@@ -81,6 +83,10 @@ def set_offloads(rtnl: Rtnl, device: str, wanted: Iterable[tuple[str, bool]]) ->
     blocks = (len(known) + 31) // 32
     words = [(value >> 32 * number) & 0xFFFF_FFFF for number in range(blocks) for value in (valid, asked)]
     _ethtool(rtnl, device, struct.pack(f"=II{len(words)}I", ETHTOOL_SFEATURES, blocks, *words))
+    refused = (requested(rtnl, device) ^ asked) & valid
+    if refused:
+        said = " and ".join(name for name, bit in known.items() if refused >> bit & 1)
+        raise BadOffload(f"{device} cannot change its offload {said}: `ethtool -k {device}` calls it fixed")
 
 
 def _ethtool(rtnl: Rtnl, name: str, command: bytes) -> bytes:

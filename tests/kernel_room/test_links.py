@@ -438,6 +438,37 @@ def test_offloads() -> None:
 
 
 @within
+def test_offloads_that_a_device_has_for_good() -> None:
+    reach([replace(PAIR[0], offloads=(("rx-lro", False), ("rx-checksum", True))), PAIR[1]])
+    assert "rx-lro: off [fixed]" in sh("ethtool -k v0").replace("large-receive-offload", "rx-lro")
+    reach([])
+    error = refused(replace(PAIR[0], offloads=(("rx-gro", False), ("rx-lro", True))), PAIR[1])
+    assert "v0 cannot change its offload rx-lro: `ethtool -k v0`" in str(error)
+
+
+@within
+def test_mtus() -> None:
+    """A bridge's stays where it is whatever its ports have; one that is more than a device takes is told."""
+    for mtu, ports in ((1400, 1500), (1500, 9000), (9000, 1500), (68, 1500)):
+        bridge = Bridge(name="br0", mac="02:00:00:00:01:00", mtu=mtu)
+        made = (bridge, replace(PAIR[0], mtu=ports, master="br0"), replace(PAIR[1], mtu=ports))
+        reach(made)
+        sh("ip link set v0 nomaster")
+        reach(made)
+        assert shown("br0")["mtu"] == mtu
+        gone()
+    reach([Bridge(name="br0", mac="02:00:00:00:01:00"), replace(PAIR[0], mtu=1400, master="br0"), PAIR[1]])
+    assert shown("br0")["mtu"] == 1400
+    reach([])
+    for link in (
+        Macvtap(name="m0", lower="v0", mode="vepa", mtu=1501),
+        Vxlan(name="m0", id=5, link="v0", remote="10.0.0.2", mtu=1451),
+    ):
+        error = refused(*PAIR, link)
+        assert f"its mtu of {link.mtu} may be more than what is under it takes" in str(error)
+
+
+@within
 def test_a_nic_is_kept_and_given_back() -> None:
     sh("ip link add eno1 type veth peer name far; ip link set eno1 address 02:00:00:00:00:77")
     sh("ip link set eno1 mtu 1450; ip addr add 192.0.2.1/24 dev eno1")
