@@ -265,13 +265,13 @@ def test_a_tap_that_a_guest_holds_passes_frames_again_within_a_second(agent: Age
 
 
 def test_a_device_that_somebody_else_makes_again_is_heard_again(box: Box) -> None:
-    box.run("ip tuntap add dev vm1-eth1 mode tap; ip link set vm1-eth1 address fe:54:00:00:00:01 up")
+    box.run("ip tuntap add dev vm1-eth1 mode tap user root; ip link set vm1-eth1 address fe:54:00:00:00:01 up")
     box.run("ethtool -K vm1-eth1 tx off || true")
     agent = Agent(box)
     agent.converged()
     box.start_ovs()
     box.run(SWITCH)
-    make = "ip tuntap add dev vm1-eth1 mode tap; ip link set vm1-eth1 address fe:54:00:00:00:01 up"
+    make = "ip tuntap add dev vm1-eth1 mode tap user root; ip link set vm1-eth1 address fe:54:00:00:00:01 up"
     before = agent.status()["repairs"]
     quickly = f"ip link del vm1-eth1; {make}; ethtool -K vm1-eth1 tx off || true"
     box.run(["flock", "/run/netctl/host.lock", "sh", "-c", quickly])
