@@ -17,7 +17,9 @@ class BaseNic(Part):
     )
     mac: Mac | None = Field(None, description="The guest's MAC; one that never changes is made up when left out.")
     bridge: DeviceName | None = Field(None, description="The Open vSwitch bridge that the host side becomes a port of.")
-    mtu: Mtu = Field(1500, description="Bytes, 68 to 65535, on both sides.")
+    mtu: Mtu = Field(
+        1500, description="Bytes, 68 to 65535, on both sides. A macvtap that says none has what it sits on has."
+    )
     addresses: tuple[InterfaceAddress, ...] = Field(
         (), description="The guest's addresses, each with its prefix length."
     )

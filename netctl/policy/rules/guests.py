@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_interface
 
 from netctl.policy.finding import Finding
 from netctl.policy.guest import BridgedNic, Guest, MacvtapNic, TapNic, VethNic
+from netctl.policy.link import Link
 from netctl.policy.model import Host
 from netctl.policy.name import shown
 from netctl.policy.ports import Path, host_side
@@ -65,6 +66,8 @@ def _fits_bridge(
                 (*at, "bridge"),
                 f"a macvtap sits on {nic.lower} and cannot be a port too: leave out bridge, or make it `device: tap`",
             )
+        if "mtu" in nic.model_fields_set:
+            yield from fits_on(host.links, nic.mtu, nic.lower, at)
         if nic.lower == host_side(guest, nic_name, nic):
             yield Finding((*at, "lower"), "a macvtap cannot sit on itself")
     elif nic.bridge is not None:
@@ -79,6 +82,13 @@ def _fits_bridge(
         message = stage.unknown("bridge of this host", nic.bridge, host.bridges, "declare it under the host's bridges")
         if message:
             yield Finding((*at, "bridge"), message)
+
+
+def fits_on(links: Mapping[str, Link], mtu: int | None, below: str, at: Path) -> Iterator[Finding]:
+    """What any device keeps to that stands on another."""
+    lower = links.get(below)
+    if mtu is not None and lower is not None and lower.mtu is not None and mtu > lower.mtu:
+        yield Finding((*at, "mtu"), f"{below} below it has an mtu of {lower.mtu}; this is at most that, not {mtu}")
 
 
 def addresses(given: tuple[str, ...], mtu: int | None, at: Path) -> Iterator[Finding]:

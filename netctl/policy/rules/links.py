@@ -21,7 +21,7 @@ from netctl.policy.link import (
 from netctl.policy.model import Host
 from netctl.policy.ports import Path
 from netctl.policy.rules import master
-from netctl.policy.rules.guests import addresses
+from netctl.policy.rules.guests import addresses, fits_on
 from netctl.policy.stage import Stage
 
 _MOST_SHOWN = 6
@@ -55,13 +55,13 @@ def check(host: Host, path: Path, stage: Stage) -> Iterator[Finding]:
             first = vlans.setdefault((link.link, link.id, link.protocol), at)
             if first != at:
                 yield Finding((*at, "id"), f"VLAN {link.id} of {link.link} is a link already, at {stage.where(first)}")
-            yield from _mtu(host.links, link, link.link, at)
+            yield from fits_on(host.links, link.mtu, link.link, at)
         elif isinstance(link, BondLink):
             yield from _bond(host, name, link, {*link.ports, *members.get(name, ())}, at, bonds, stage)
         elif isinstance(link, VxlanLink):
             yield from _vxlan(link, at)
         elif isinstance(link, MacvlanLink | MacvtapLink):
-            yield from _mtu(host.links, link, link.lower, at)
+            yield from fits_on(host.links, link.mtu, link.lower, at)
     yield from _lowers(host, path, members, stage)
     yield from _circles(host.links, members, path)
 
@@ -84,12 +84,6 @@ def _veth(links: Mapping[str, Link], name: str, link: VethLink, at: Path, stage:
         yield Finding((*at, "peer"), f"{link.peer} is a {peer.kind} link, at {there}; the peer of a veth is one")
     elif peer.peer != name:
         yield Finding((*at, "peer"), f"{link.peer} has another peer, {peer.peer}, at {there}: each must name the other")
-
-
-def _mtu(links: Mapping[str, Link], link: BaseLink, below: str, at: Path) -> Iterator[Finding]:
-    lower = links.get(below)
-    if link.mtu is not None and lower is not None and lower.mtu is not None and link.mtu > lower.mtu:
-        yield Finding((*at, "mtu"), f"{below} below it has an mtu of {lower.mtu}; this is at most that, not {link.mtu}")
 
 
 def _bond(
