@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
@@ -301,14 +302,15 @@ class Daemon:
         return None
 
     def _forget(self, devices: Collection[str]) -> None:
-        """These are about to be made: Open vSwitch is to hold none of an earlier time."""
-        held = self._held(devices)
+        """These are about to be made: Open vSwitch is to hold none of an earlier time. What somebody else made meanwhile
+        is left to CheckPorts, which has it attached again."""
+        held = [name for name in self._held(devices) if not _is_there(name)]
         if held:
             datapath.forget_all(held)
 
     def _held(self, devices: Collection[str]) -> frozenset[str]:
-        """Those that may be ports of Open vSwitch, by its database where that is known: ovs-vswitchd may take half
-        a second to answer after a device went."""
+        """Those that may be ports of Open vSwitch, by its database where that is known: ovs-vswitchd may take
+        half a second to answer after a device went."""
         ports = self._switches.ports
         return frozenset(devices) if ports is None else ports & frozenset(devices)
 
@@ -398,6 +400,13 @@ def as_json(status: Status, offset: float) -> dict[str, object]:
         moment = part[key]
         part[key] = round(moment + offset, 3) if isinstance(moment, float) else None
     return value
+
+
+def _is_there(device: str) -> bool:
+    try:
+        return bool(socket.if_nametoindex(device))
+    except OSError:
+        return False
 
 
 def _applied(outcome: Outcome) -> Applied:
