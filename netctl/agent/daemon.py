@@ -302,7 +302,7 @@ class Daemon:
         return None
 
     def _forget(self, devices: Collection[str]) -> None:
-        """These are about to be made: Open vSwitch is to hold none of an earlier time. What somebody else made meanwhile
+        """These are about to be made: Open vSwitch is to hold none of an earlier time. What somebody else made since
         is left to CheckPorts, which has it attached again."""
         held = [name for name in self._held(devices) if not _is_there(name)]
         if held:
