@@ -87,6 +87,10 @@ def _stay(run: Run, said: int) -> NoReturn:
         with suppress(OSError):
             print(f"{error}: it waits to be confirmed, or is at work", file=sys.stderr, flush=True)
         _let_go(said, code)
+    except OSError as error:
+        with suppress(OSError):
+            print(f"{rundir.run_dir()}: {error.strerror or error}; nothing was changed", file=sys.stderr, flush=True)
+        _let_go(said, code)
     except BaseException:
         with suppress(OSError):
             sys.excepthook(*sys.exc_info())

@@ -88,10 +88,9 @@ def restore(rtnl: Rtnl, ways: Collection[Way]) -> list[str]:
     links = {link.name: link.index for link in rtnl.links()}
     there = {way.dev: links[way.dev] for way in ways if way.dev in links}
     names = {index: name for name, index in there.items()}
-    bodies = rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
-    now = {(names[each.index], each.text): body for body in bodies if (each := read_address(body)).index in names}
-    for way in ways:
-        if way.what == "address" and way.dev in there:
+    now = _addresses(rtnl, names)
+    for way in _as_given([way for way in ways if way.what == "address"]):
+        if way.dev in there:
             text = read_address(way.body).text
             found = now.get((way.dev, text))
             if found is not None and _plain_address(found) == _plain_address(way.body):
@@ -100,6 +99,7 @@ def restore(rtnl: Rtnl, ways: Collection[Way]) -> list[str]:
             try:
                 if found is not None:
                     rtnl.ask(RTM_DELADDR, found)
+                    now = _addresses(rtnl, names)
                 rtnl.ask(RTM_NEWADDR, body, NLM_F_CREATE | NLM_F_EXCL)
             except OSError as error:
                 if error.errno != errno.EEXIST:
@@ -117,6 +117,18 @@ def restore(rtnl: Rtnl, ways: Collection[Way]) -> list[str]:
             if error.errno != errno.EEXIST:
                 regrets.append(f"the route {_destination(way.body)} by {way.dev}: {error.strerror}")
     return regrets
+
+
+def _as_given(addresses: list[Way]) -> list[Way]:
+    """In the order in which they were given, as far as it can be told: of IPv6 the kernel tells the latest first."""
+    four = [way for way in addresses if way.body[0] == socket.AF_INET]
+    return four + [way for way in reversed(addresses) if way.body[0] != socket.AF_INET]
+
+
+def _addresses(rtnl: Rtnl, names: Mapping[int, str]) -> dict[tuple[str, str], bytes]:
+    """By device and text. With the first of a network the kernel takes away the others (ip-address(8), secondary)."""
+    bodies = rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    return {(names[each.index], each.text): body for body in bodies if (each := read_address(body)).index in names}
 
 
 def _routes(rtnl: Rtnl, devices: Mapping[int, str]) -> Iterator[bytes]:

@@ -201,7 +201,17 @@ BEFORE: tuple[Device, ...] = (
     Rule(1000, 100, source="192.0.2.1"),
     Sysctl("net.ipv4.conf.eth0.arp_ignore", "1"),
 )
-FOREIGN = "ip route add 10.8.0.0/16 via 10.1.0.8 proto static; ip -n ns1 route add default via 10.0.0.254"
+FOREIGN = """
+ip route add 10.8.0.0/16 via 10.1.0.8 proto static; ip -n ns1 route add default via 10.0.0.254
+ip addr add 198.51.100.7/25 dev eth1 label eth1:old noprefixroute; ip addr add 198.51.100.8/24 dev eth1
+ip route add 10.20.0.0/16 via 198.51.100.9 mtu 1400 advmss 1300 table 77; ip rule add from 198.51.100.8 lookup 77
+ip route add 10.21.0.0/16 nexthop via 198.51.100.9 weight 2 nexthop via 198.51.100.10
+ip route add 10.22.0.0/16 via 172.31.255.1 dev eth1 onlink metric 7 src 198.51.100.8
+ip route append 10.22.0.0/16 via 198.51.100.11 dev eth1 metric 7
+ip -6 addr add 2001:db8::1/64 dev eth1 nodad; ip -6 addr add 2001:db8::2/64 dev eth1 nodad noprefixroute
+ip -6 route add default via 2001:db8::fe metric 99 pref high; ip -6 route add 2001:db8:7::/48 via 2001:db8::fd
+ip -6 route append 2001:db8:7::/48 via 2001:db8::fc
+"""
 AFTER: tuple[Device, ...] = (
     Namespace("ns2"),
     Veth(name="ns2-eth0", peer="eth0", peer_netns="ns2", master="br0"),
@@ -291,10 +301,10 @@ def change(host: Host, wanted: Sequence[Device]) -> None:
 
 def stand() -> dict[str, Any]:
     """A host with devices of netctl's and of others'."""
-    subprocess.run(SETUP, shell=True, check=True)
+    subprocess.run(["bash", "-ec", SETUP], check=True)
     with Host("hv1") as host:
         change(host, BEFORE)
-    subprocess.run(FOREIGN, shell=True, check=True)
+    subprocess.run(["bash", "-ec", FOREIGN], check=True)
     return settled()
 
 
@@ -311,7 +321,7 @@ def test_what_is_changed_comes_back_whole() -> None:
         assert looks() != before
         past = journal.parse(journal.text(Journal("hv1", "x", past))).past
         _, left = return_to(host, past)
-        assert not left
+        assert not left, left
     is_again(before, "in the same process")
 
 
