@@ -22,6 +22,7 @@ MAY_USE: dict[str, set[str]] = {
     "ovsdb": {"plan", "desired", "vswitch"},
     "kernel": {"plan", "path", "desired", "rundir"},
     "probe": {"policy", "path", "desired", "rundir"},
+    "libvirt": {"policy", "plan", "desired", "kernel", "ovsdb", "rundir"},
     "agent": {"policy", "plan", "desired", "controller", "openflow", "kernel", "ovsdb", "rundir"},
     "api": {"policy", "controller", "topology", "token"},
 }

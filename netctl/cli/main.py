@@ -18,7 +18,9 @@ COMMANDS = {
     "up": "netctl.cli.up",
     "down": "netctl.cli.down",
     "wire": "netctl.cli.wire_group",
+    "probe": "netctl.cli.probe_group",
     "scene": "netctl.cli.scene",
+    "libvirt": "netctl.cli.libvirt_group",
     "agent": "netctl.cli.agent",
     "controller": "netctl.cli.controller",
 }

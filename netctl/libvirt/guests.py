@@ -1,0 +1,141 @@
+"""The devices of each guest that a policy names.
+
+A hook has no time for the policy's language: what it takes from a policy is kept, until one of its files changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netctl import __version__, rundir
+from netctl.desired.device import Device, Namespace
+from netctl.desired.link import KINDS, BridgePort, Link, Macvtap, Place, Tap, Veth
+from netctl.plan import Wanted
+
+if TYPE_CHECKING:
+    from netctl.policy import Loaded
+
+NAME = "libvirt"
+"""Of the file in netctl's run directory in which they are kept."""
+
+
+class BadPolicy(Exception):
+    """There is a policy and it does not say what this host is to have; the message has every reason."""
+
+
+@dataclass(frozen=True)
+class Guests:
+    """Those of one host."""
+
+    host: str
+    """As the policy calls it."""
+    devices: Mapping[str, tuple[Wanted[Device], ...]]
+    """Of each guest with taps or macvtaps: these, and what they stand on."""
+
+
+def guests(source: str, host: str | None, hostname: str) -> Guests:
+    """The guests that the policy in `source`, a file or a directory, has on this host, `host` as it is called there
+    or else the one that `hostname` chooses. Raises BadPolicy."""
+    asked = [__version__, os.path.abspath(source), host, hostname]
+    kept = rundir.read_json(NAME)
+    if isinstance(kept, dict) and kept.get("asked") == asked and kept.get("files") == _signature(kept["files"]):
+        return Guests(kept["host"], {name: tuple(map(_unpack, each)) for name, each in kept["guests"].items()})
+    files, read = _read(source, host, hostname)
+    packed = {name: [_pack(each) for each in wanted] for name, wanted in read.devices.items()}
+    rundir.write_json(NAME, {"asked": asked, "files": files, "host": read.host, "guests": packed})
+    return read
+
+
+def _read(source: str, host: str | None, hostname: str) -> tuple[dict[str, Any], Guests]:
+    from netctl.desired.host import NoSuchHost, choose_host
+    from netctl.policy import load
+    from netctl.policy.load import files_of
+    from netctl.policy.patch import patch_file
+
+    try:
+        there = [str(each) for each in files_of(Path(source))]
+    except (OSError, ValueError):
+        there = []
+    files = _signature(map(os.path.abspath, [source, str(patch_file(Path(source))), *there]))
+    loaded = load(source)
+    if loaded.policy is None:
+        raise BadPolicy("\n".join(map(str, loaded.problems)))
+    try:
+        name = choose_host(loaded.policy, host, hostname)
+    except NoSuchHost as error:
+        raise BadPolicy(str(error)) from error
+    return files, Guests(name, dict(_of_guests(loaded, name)))
+
+
+def _of_guests(loaded: Loaded, host: str) -> Iterator[tuple[str, tuple[Wanted[Device], ...]]]:
+    from netctl.desired.host import devices
+    from netctl.policy import VethNic, host_side
+
+    assert loaded.policy is not None
+    wanted = devices(loaded, host)
+    links = {each.item.place: each for each in wanted if isinstance(each.item, Link)}
+    namespaces = {each.item.name: each for each in wanted if isinstance(each.item, Namespace)}
+    for guest, entry in loaded.policy.hosts[host].guests.items():
+        named = [("", host_side(guest, name, nic)) for name, nic in entry.nics.items() if not isinstance(nic, VethNic)]
+        if not named or entry.namespace:
+            continue
+        found = [links[place] for place in _standing_on(named, links)]
+        rooms = {each.item.netns for each in found if isinstance(each.item, Link)}
+        yield guest, (*(namespaces[room] for room in sorted(rooms & namespaces.keys())), *found)
+
+
+def _standing_on(places: Iterable[Place], links: Mapping[Place, Wanted[Device]]) -> list[Place]:
+    """`places`, and all that the policy has under them: what they need, and the other ends of veths."""
+    found: dict[Place, None] = {}
+    todo = list(places)
+    while todo:
+        place = todo.pop()
+        if place in found or place not in links:
+            continue
+        found[place] = None
+        link = links[place].item
+        assert isinstance(link, Link)
+        todo += link.needs()
+        if isinstance(link, Veth):
+            todo.append((link.peer_netns, link.peer))
+    return list(found)
+
+
+def opened(wanted: Iterable[Wanted[Device]]) -> Iterator[Tap | Macvtap]:
+    """What of `wanted` a guest opens itself."""
+    return (each.item for each in wanted if isinstance(each.item, Tap | Macvtap))
+
+
+def _signature(paths: Iterable[str]) -> dict[str, list[int] | None]:
+    """Of each file or directory what changes when it does; None where there is none."""
+    found: dict[str, list[int] | None] = {}
+    for path in paths:
+        try:
+            status = os.stat(path)
+            found[path] = [status.st_mtime_ns, status.st_size, status.st_ino]
+        except OSError:
+            found[path] = None
+    return found
+
+
+def _pack(wanted: Wanted[Device]) -> dict[str, Any]:
+    item = wanted.item
+    assert isinstance(item, Namespace | Link)
+    return {"kind": item.key[0], "why": wanted.why, "fields": asdict(item)}
+
+
+def _unpack(packed: Mapping[str, Any]) -> Wanted[Device]:
+    fields = {name: _tuples(value) for name, value in packed["fields"].items()}
+    if packed["kind"] not in KINDS:
+        return Wanted(Namespace(**fields), packed["why"])
+    port = {name: _tuples(value) for name, value in fields.pop("port").items()}
+    return Wanted(KINDS[packed["kind"]](**fields, port=BridgePort(**port)), packed["why"])
+
+
+def _tuples(value: Any) -> Any:
+    """As it was before JSON, which knows lists alone."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
