@@ -17,6 +17,7 @@ MAY_USE: dict[str, set[str]] = {
     "path": set(),
     "desired": {"policy", "plan"},
     "topology": {"policy"},
+    "export": {"policy", "plan", "desired"},
     "controller": {"policy", "plan", "desired", "topology"},
     "openflow": {"plan", "path", "desired", "controller", "vswitch"},
     "ovsdb": {"plan", "desired", "vswitch"},
@@ -28,7 +29,7 @@ MAY_USE: dict[str, set[str]] = {
 }
 """What a room imports beside itself. app, manager and cli reach everything."""
 
-PURE = ("policy", "plan", "path", "desired", "topology", "controller")
+PURE = ("policy", "plan", "path", "desired", "topology", "export", "controller")
 WORLD = {"socket", "time", "subprocess", "select", "threading", "asyncio"} | {
     *("eventlet", "ovs", "pyroute2", "ryu", "os_ken"),
 }

@@ -15,6 +15,7 @@ COMMANDS = {
     "apply": "netctl.cli.apply",
     "confirm": "netctl.cli.confirm",
     "show": "netctl.cli.show",
+    "export": "netctl.cli.export",
     "up": "netctl.cli.up",
     "down": "netctl.cli.down",
     "wire": "netctl.cli.wire_group",

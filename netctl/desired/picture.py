@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from netctl.desired.flow import Flow
 from netctl.desired.link import Link, Place
 from netctl.desired.routing import MAIN, PROTOCOL, Address, Route, Rule, Sysctl
+from netctl.desired.row import Bridge, Observed, Port, Row
+from netctl.plan import Found
 
 KERNEL = 2
 """The protocol number of what the kernel did by itself (RTPROT_KERNEL)."""
@@ -113,3 +116,31 @@ class Picture:
             if each.route.netns == netns and not plain:
                 found[each.route.table] = (*found.get(each.route.table, ()), each)
         return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Switching:
+    """A host's Open vSwitch."""
+
+    observed: Observed = field(default_factory=Observed)
+    flows: Mapping[str, tuple[Found[Flow], ...]] = field(default_factory=dict)
+    """Of each bridge that answers."""
+    numbers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of each such bridge: the OpenFlow number of each port."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Why the other bridges do not answer."""
+
+    @cached_property
+    def bridges(self) -> Mapping[str, Found[Row]]:
+        return {f.item.name: f for f in self.observed.rows if isinstance(f.item, Bridge)}
+
+    @cached_property
+    def bridge_of(self) -> Mapping[str, str]:
+        """The bridge of each port."""
+        return {f.item.name: f.item.bridge for f in self.observed.rows if isinstance(f.item, Port)}
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """The devices that Open vSwitch makes for itself."""
+        inner = {name for name, state in self.observed.ports.items() if state.kind == "internal"}
+        return frozenset({"ovs-netdev", "ovs-system", *self.bridges, *inner})
