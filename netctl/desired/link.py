@@ -281,6 +281,7 @@ class Ifb(Link):
     """Where traffic that comes in is sent through a queue."""
 
     kind: ClassVar[str] = "ifb"
+    fixed: ClassVar[frozenset[str]] = frozenset({"mac"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@ where it must be with all that hangs on it, given back or removed; and what is s
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from netctl.desired.device import Device, Namespace
 from netctl.desired.link import (
@@ -30,6 +31,10 @@ from netctl.desired.link import (
 )
 from netctl.kernel import Host
 from netctl.kernel.errors import KernelError
+from netctl.kernel.link import Raw, settle
+from netctl.kernel.nic import NicKind
+from netctl.kernel.rooms import Room
+from netctl.kernel.rtnl import Rtnl, attributes
 from tests.e2e.within import within
 from tests.kernel_room.test_host import plan, reach, sh, verbs
 
@@ -379,8 +384,8 @@ def test_ifbs() -> None:
     assert shown("i0")["linkinfo"]["info_kind"] == "ifb"
     live = "ip {at} link set {name} address 02:00:00:00:00:99"
     mended([ifb], ifb, {damage: facts for damage, facts in EVERYWHERE.items() if damage != live})
-    down = f"ip link set i0 down; {live}; ip link set i0 up"
-    mended([ifb], ifb, {down: {"mac", "addresses"}})
+    other = replace(ifb, mac="02:00:00:00:00:99")
+    assert verbs(reach([other])) == [("replace", "i0")]
     inside = Ifb(name="i0", netns="nsA")
     assert verbs(reach([A, inside])) == [("remove", "i0"), ("add", "nsA"), ("add", "nsA/i0")]
     gone()
@@ -566,3 +571,31 @@ def test_names_that_are_taken() -> None:
         assert "v1 in namespace theirs is taken" in str(host.apply(made).error)
     sh("ip link del late")
     assert sh("ip -o link; ip -n theirs -o link") == before
+
+
+class Proud:
+    """A device that takes another MAC only while it is down, as most physical ones; no kernel's virtual ones do."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.mac = "02:00:00:00:00:01"
+
+    def ask(self, _kind: int, message: bytes) -> None:
+        _, _, _, flags, mask = struct.unpack_from("=BxHiII", message)
+        wanted = attributes(message, 16).get(1)
+        if wanted is not None and self.up:
+            raise OSError(errno.EBUSY, "busy")
+        if wanted is not None:
+            self.mac = wanted.hex(":")
+        if mask & 1:
+            self.up = bool(flags & 1)
+
+
+def test_a_device_that_must_be_down_for_another_mac_goes_down_for_it() -> None:
+    for up in (True, False, None):
+        device = Proud()
+        raw = Raw(3, "eno1", "", True, True, device.mac, 1500, "", 0, 0, None, False)
+        nic = Nic(name="eno1", mac="02:00:00:00:00:02", up=up, master=None, addresses=None)
+        room = Room("", cast(Rtnl, device), 0)
+        settle(NicKind("hv1"), nic, raw, room, None, new=False)
+        assert (device.mac, device.up) == (nic.mac, up is not False)

@@ -19,7 +19,7 @@ from netctl.policy.link import (
     VxlanLink,
 )
 from netctl.policy.model import Host
-from netctl.policy.ports import Path
+from netctl.policy.ports import Path, host_side
 from netctl.policy.rules import master
 from netctl.policy.rules.guests import addresses, fits_on
 from netctl.policy.stage import Stage
@@ -136,14 +136,22 @@ def _vxlan(link: VxlanLink, at: Path) -> Iterator[Finding]:
 
 
 def _lowers(host: Host, path: Path, members: Mapping[str, list[str]], stage: Stage) -> Iterator[Finding]:
-    """What macvlans and macvtaps sit on: no port of anything, and with passthru nobody else's."""
+    """What macvlans and macvtaps sit on: no port of anything, no other such, and with passthru nobody else's."""
     port_of = {name: master for master, names in members.items() for name in names}
     port_of |= {
         port: bond for bond, link in host.links.items() if isinstance(link, BondLink) for port in link.ports
     }
     port_of |= {port.name: bridge for bridge, entry in host.bridges.items() for port in entry.ports}
     first: dict[str, tuple[Path, str]] = {}
-    for at, lower, mode in _second_macs(host, path):
+    second_macs = list(_second_macs(host, path))
+    below = {name: lower for name, _, lower, _ in second_macs}
+    for name, at, lower, mode in second_macs:
+        if lower in below and name not in (lower, below[lower]):
+            yield Finding(
+                (*at, "lower"),
+                f"{lower} is a second MAC of {below[lower]} itself, and the kernel makes this one on that: "
+                f"write `lower: {below[lower]}`",
+            )
         if lower in port_of:
             yield Finding(
                 (*at, "lower"),
@@ -158,15 +166,16 @@ def _lowers(host: Host, path: Path, members: Mapping[str, list[str]], stage: Sta
             )
 
 
-def _second_macs(host: Host, path: Path) -> Iterator[tuple[Path, str, str]]:
-    """Every macvlan and macvtap: where it is said, what it sits on, its mode."""
+def _second_macs(host: Host, path: Path) -> Iterator[tuple[str, Path, str, str]]:
+    """Every macvlan and macvtap: its name, where it is said, what it sits on, its mode."""
     for name, link in host.links.items():
         if isinstance(link, MacvlanLink | MacvtapLink):
-            yield (*path, "links", name), link.lower, link.mode
+            yield name, (*path, "links", name), link.lower, link.mode
     for guest_name, guest in host.guests.items():
         for nic_name, nic in guest.nics.items():
             if isinstance(nic, MacvtapNic):
-                yield (*path, "guests", guest_name, "nics", nic_name), nic.lower, nic.mode
+                at = (*path, "guests", guest_name, "nics", nic_name)
+                yield host_side(guest_name, nic_name, nic), at, nic.lower, nic.mode
 
 
 def _circles(links: Mapping[str, Link], members: Mapping[str, list[str]], path: Path) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netctl.policy.finding import Finding
 from netctl.policy.guest import BridgedNic
-from netctl.policy.link import BaseLink, BondLink, BridgeLink, Link
+from netctl.policy.link import BaseLink, BondLink, BridgeLink, Link, MacvtapLink
 from netctl.policy.model import Host
 from netctl.policy.ports import Path
 from netctl.policy.stage import Stage
@@ -44,6 +44,8 @@ def _unfit(name: str, link: BaseLink | BridgedNic, master: Link) -> str:
         return f"{link.master} is a {master.kind}; a master is a bridge or a bond"
     if isinstance(link, BridgeLink) and isinstance(master, BridgeLink):
         return "a Linux bridge cannot be a port of another: join them by a veth"
+    if isinstance(link, MacvtapLink):
+        return f"a macvtap gives its frames to whoever opens it: make {name} a macvlan, or a tap"
     if (link.netns if isinstance(link, BaseLink) else None) != master.netns:
         return f"{link.master} is in another network namespace than {name}"
     return ""
