@@ -83,9 +83,18 @@ def _stay(run: Run, said: int) -> NoReturn:
                 _wait(waiting)
         finally:
             rundir.remove_pid(NAME)
-    except (rundir.Running, rundir.Locked) as error:
+    except rundir.Running as error:
         with suppress(OSError):
-            print(f"{error}: it waits to be confirmed, or is at work", file=sys.stderr, flush=True)
+            print(
+                f"another `netctl apply --confirm` (process {error.pid}) is not finished: "
+                "`netctl confirm` keeps what it did, `netctl confirm --cancel` takes it back",
+                file=sys.stderr,
+                flush=True,
+            )
+        _let_go(said, code)
+    except rundir.Locked as error:
+        with suppress(OSError):
+            print(error, file=sys.stderr, flush=True)
         _let_go(said, code)
     except OSError as error:
         with suppress(OSError):

@@ -136,9 +136,9 @@ def test_without_open_vswitch_it_says_how_to_start_it(box: Box) -> None:
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply", "up", "down", "agent"])
+@pytest.mark.parametrize("verb", ["plan", "apply", "confirm", "up", "down", "agent"])
 def test_without_root_it_says_what_it_needs(lab: Lab, verb: str) -> None:
-    arguments = [] if verb == "down" else [lab.policy] if verb != "agent" else ["--policy", lab.policy]
+    arguments = [] if verb in ("confirm", "down") else [lab.policy] if verb != "agent" else ["--policy", lab.policy]
     done = lab.box.run(
         [
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"),

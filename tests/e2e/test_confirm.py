@@ -150,6 +150,9 @@ def test_confirmed_it_stays(lab: Lab) -> None:
         done = lab.netctl(verb, lab.policy, check=False)
         assert words in done.stderr, verb
         assert done.returncode == (1 if verb == "apply" else 0)
+    second = lab.netctl("apply", lab.policy, "--confirm", "5", check=False)
+    assert second.returncode == 1
+    assert "`netctl confirm` keeps what it did" in second.stderr
     after = looks(lab.box)
     assert "Confirmed" in lab.netctl("confirm").stdout
     assert lab.netctl("confirm", check=False).returncode == 1
