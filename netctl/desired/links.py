@@ -15,6 +15,7 @@ from netctl.desired.link import BridgePort, Link, Nic, Veth
 from netctl.desired.mac import stable_mac, tap_mac
 from netctl.policy import Loaded, PortRef
 from netctl.policy import link as said
+from netctl.policy.guest import MacvtapNic
 from netctl.policy.model import Host
 from netctl.policy.ports import Path
 
@@ -43,6 +44,7 @@ class _Makers:
         for link in host.links.values():
             if isinstance(link, said.VethLink):
                 self.known.setdefault(link.peer, link)
+        self.passed = set(passed(host))
         self.bond_of = {
             port: bond
             for bond, link in host.links.items()
@@ -51,6 +53,12 @@ class _Makers:
         }
 
     def make(self, name: str, link: said.Link) -> Link:
+        made = self._made(name, link)
+        if name in self.passed and link.mac is None:
+            made = replace(made, mac=None)
+        return made
+
+    def _made(self, name: str, link: said.Link) -> Link:
         common = self.common(name, link)
         match link:
             case said.VethLink():
@@ -193,6 +201,17 @@ class _Makers:
         for name, link in self.host.links.items():
             if link.master == bridge and isinstance(link, said.BondLink | said.VlanLink):
                 yield name
+
+
+def passed(host: Host) -> Iterator[str]:
+    """What macvlans and macvtaps in mode passthru sit on: the kernel gives it their MAC."""
+    for link in host.links.values():
+        if isinstance(link, said.MacvlanLink | said.MacvtapLink) and link.mode == "passthru":
+            yield link.lower
+    for guest in host.guests.values():
+        for nic in guest.nics.values():
+            if isinstance(nic, MacvtapNic) and nic.mode == "passthru":
+                yield nic.lower
 
 
 def bridge_port(given: said.BridgePort | None) -> BridgePort:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from netctl import rundir
 from netctl.desired.device import Device, Namespace, Stranger
-from netctl.desired.link import Link, Nic, Place
+from netctl.desired.link import Link, Nic, Place, Veth
 from netctl.kernel import netns, nic, routing, ways
 from netctl.kernel.attribute import text
 from netctl.kernel.errors import Busy, DeviceMissing, KernelError, NamespaceMissing, NameTaken, NotPermitted, Refused
@@ -159,6 +159,7 @@ class Host:
         notes: list[str] = []
         announced: set[Key] = set()
         self._announced: set[str] = set()
+        self._fresh: set[Place] = set()
         steps = list(plan.steps)
         gone = [step.item.name for step in steps if step.verb == "remove" and isinstance(step.item, Namespace)]
         if gone:
@@ -189,6 +190,7 @@ class Host:
     def _undo(self, done: Sequence[Step[Device]]) -> tuple[tuple[Step[Device], ...], list[str]]:
         undone: list[Step[Device]] = []
         regrets: list[str] = []
+        self._fresh.clear()
         for step in reversed(done):
             try:
                 self._do(_inverse(step))
@@ -198,7 +200,8 @@ class Host:
         return tuple(undone), regrets
 
     def _do(self, step: Step[Device]) -> None:
-        if step.verb in {"remove", "replace"} and step.before is not None:
+        made = isinstance(step.after, Link) and step.after.place in self._fresh
+        if step.verb in {"remove", "replace"} and step.before is not None and not made:
             self._remove(step.before)
         if step.after is None:
             return
@@ -227,6 +230,9 @@ class Host:
                 nic.keep(device, self._rooms, self.name)
             case Link():
                 make(KINDS[device.kind], device, self._rooms, self.name)
+                self._fresh.add(device.place)
+                if isinstance(device, Veth):
+                    self._fresh.add((device.peer_netns, device.peer))
             case Stranger():
                 raise NameTaken(device.key[-1], device.kind)
             case _:

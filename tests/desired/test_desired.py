@@ -232,3 +232,22 @@ def test_a_tap_is_root_s_unless_it_is_said_whose() -> None:
     assert owners(", owner: daemon, group: 7") == (1, 7)
     assert owners(", group: daemon") == (-1, 1)
     assert owners(", owner: nobody-of-that-name") == ("nobody-of-that-name", -1)
+
+
+def test_what_a_passthru_sits_on_has_its_mac() -> None:
+    text = """
+version: 1
+hosts:
+  hv1:
+    links: {br0: {kind: bridge}, t0: {kind: tap}, v0: {kind: veth, peer: v1}}
+    guests:
+      vm1: {nics: {eth0: {device: macvtap, lower: t0, mode: MODE}, eth1: {device: macvtap, lower: br0}}}
+"""
+
+    def macs(mode: str) -> dict[str, bool]:
+        found = devices(loads(text.replace("MODE", mode)), "hv1")
+        return {want.item.key[-1]: "mac" in want.item.facts() for want in found}
+
+    vepa = {"br0": True, "t0": True, "v0": False, "v1": False, "vm1-eth0": True, "vm1-eth1": True}
+    assert macs("vepa") == vepa
+    assert macs("passthru") == {**vepa, "t0": False}

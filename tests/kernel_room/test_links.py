@@ -417,6 +417,27 @@ def test_what_hangs_on_a_device_that_is_made_again_is_made_again_too() -> None:
 
 
 @within
+def test_the_end_that_is_new_and_the_one_that_is_made_again_are_one_pair() -> None:
+    """Whichever of the two comes first in the plan."""
+    pe = Veth(name="pe", peer="e")
+    reach([pe, Veth(name="e", peer="pe")])
+    e = Veth(name="e", netns="nsA", peer="pe", promisc=True, **FULL)
+    wanted = (A, e, replace(pe, peer_netns="nsA"))
+    assert verbs(reach(wanted)) == [("remove", "e"), ("add", "nsA"), ("add", "nsA/e"), ("replace", "pe")]
+    other = (A, replace(e, peer="pf"), replace(pe, name="pf", peer_netns="nsA"))
+    assert ("replace", "nsA/e") in verbs(reach(other))
+    sh("ip link add pe type bridge")
+    with Host("hv1") as host:
+        before = {each.item.key: each.item.facts() for each in host.observe()}
+        made = plan(host, [*other, Ifb(name="zz")])
+        sh("ip link add zz type bridge")
+        assert not host.apply(made).ok
+        assert {each.item.key: each.item.facts() for each in host.observe()} == before
+    sh("ip link del pe; ip link del zz")
+    gone()
+
+
+@within
 def test_offloads() -> None:
     tap = Tap(name="t0", offloads=(("tx-checksum-ip-generic", False), ("tx-tcp-segmentation", False)))
     veth = replace(PAIR[0], offloads=(("rx-gro", True), ("tx-scatter-gather", False)))

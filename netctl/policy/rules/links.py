@@ -158,6 +158,12 @@ def _lowers(host: Host, path: Path, members: Mapping[str, list[str]], stage: Sta
                 f"{lower} is a port of {port_of[lower]}, and the kernel hands its frames to that alone: "
                 f"sit on {port_of[lower]} or on the other end of a veth",
             )
+        given = host.links.get(lower)
+        if mode == "passthru" and given is not None and given.mac is not None:
+            yield Finding(
+                (*path, "links", lower, "mac"),
+                f"{lower} gets the MAC of {name}, which has passthru: leave out this, and give that one its MAC",
+            )
         there, other = first.setdefault(lower, (at, mode))
         if there != at and "passthru" in (mode, other):
             yield Finding(
