@@ -152,7 +152,8 @@ _REMEDY = {
     errno.EROFS: "say with NETCTL_RUN_DIR where netctl may write instead of /run/netctl",
     errno.EPERM: "run it as root",
     errno.EACCES: "an address of a family that is switched off? see the sysctl net.ipv6.conf.*.disable_ipv6",
-    errno.ENOSPC: "a limit of the kernel is reached; see /proc/sys/user/max_net_namespaces",
+    errno.ENOSPC: "the disk of /run/netctl (NETCTL_RUN_DIR) is full, or a limit of the kernel is reached: "
+    "see /proc/sys/user/max_net_namespaces",
     errno.ENOMEM: "the machine is out of memory",
     errno.ENFILE: "the machine is out of file descriptors",
     errno.EMFILE: "this process is out of file descriptors (ulimit -n)",
