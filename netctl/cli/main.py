@@ -15,6 +15,7 @@ COMMANDS = {
     "apply": "netctl.cli.apply",
     "confirm": "netctl.cli.confirm",
     "show": "netctl.cli.show",
+    "doctor": "netctl.cli.doctor",
     "export": "netctl.cli.export",
     "up": "netctl.cli.up",
     "down": "netctl.cli.down",

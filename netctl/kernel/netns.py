@@ -68,6 +68,16 @@ def rtnl(namespace: int) -> Rtnl:
 
 
 @contextmanager
+def fresh() -> Iterator[Rtnl]:
+    """A socket inside a namespace without a name, which goes with it."""
+    with _home():
+        _check(_libc.unshare(CLONE_NEWNET))
+        room = Rtnl()
+    with room:
+        yield room
+
+
+@contextmanager
 def entered(name: str) -> Iterator[None]:
     """The calling thread is in the namespace called `name`, "" for the host's own, and back afterwards.
 

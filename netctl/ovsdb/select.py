@@ -22,7 +22,8 @@ class NoAnswer(Exception):
 
 
 def select(remote: str, *questions: tuple[str, str, str, Sequence[str]], timeout: float = 3.0) -> list[list[Row]]:
-    """For each question (table, column, value, columns) the rows whose column has that value, all in one go.
+    """For each question (table, column, value, columns) the rows whose column has that value, or without a column all
+    rows, all in one go.
 
     Maps come as dict, sets as list; but a set of one, as an optional value is, comes as that one. Raises NoAnswer and
     BadRemote.
@@ -32,7 +33,7 @@ def select(remote: str, *questions: tuple[str, str, str, Sequence[str]], timeout
     if error or stream is None:
         raise NoAnswer(silence(remote))
     operations = [
-        {"op": "select", "table": table, "where": [[column, "==", value]], "columns": list(columns)}
+        {"op": "select", "table": table, "where": [[column, "==", value]] if column else [], "columns": list(columns)}
         for table, column, value, columns in questions
     ]
     connection = Connection(stream)
