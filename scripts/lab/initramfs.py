@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Iterable
 from pathlib import Path
 
 NEEDED = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
@@ -12,10 +13,10 @@ FOLDER, EXECUTABLE = 0o040755, 0o100755
 MOUNTS = ("dev", "proc", "sys", "modules", "lower", "rw", "new")
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    """`files` and the folders that are mounted on, in cpio's «newc» format (the kernel's
+def archive(files: dict[str, bytes], folders: Iterable[str] = MOUNTS) -> bytes:
+    """`files` and `folders`, each after the one that it is in, in cpio's «newc» format (the kernel's
     Documentation/driver-api/early-userspace/buffer-format.rst)."""
-    entries = [(name, FOLDER, b"") for name in MOUNTS]
+    entries = [(name, FOLDER, b"") for name in folders]
     entries += [(name, EXECUTABLE, content) for name, content in files.items()]
     entries.append(("TRAILER!!!", 0, b""))
     out = bytearray()
@@ -28,7 +29,7 @@ def archive(files: dict[str, bytes]) -> bytes:
     return bytes(out)
 
 
-def modules(folder: Path) -> dict[str, bytes]:
+def modules(folder: Path, needed: Iterable[str] = NEEDED) -> dict[str, bytes]:
     """The needed modules of /lib/modules/RELEASE, numbered in the order to load them."""
     below: dict[str, list[str]] = {}
     for line in (folder / "modules.dep").read_text().splitlines():
@@ -36,7 +37,7 @@ def modules(folder: Path) -> dict[str, bytes]:
         below[path] = needs.split()
     paths = {Path(path).name.partition(".ko")[0].replace("-", "_"): path for path in below}
     order: list[str] = []
-    for name in NEEDED:
+    for name in needed:
         if name in paths:  # else it is a part of the kernel
             order += [each for each in [*reversed(below[paths[name]]), paths[name]] if each not in order]
     return {f"modules/{n:02}.ko": plain(folder / path) for n, path in enumerate(order)}
