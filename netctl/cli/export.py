@@ -68,10 +68,10 @@ def export(host: str | None, everything: bool) -> tuple[Written, str, list[str]]
 
     Raises Failed, SwitchError, KernelError.
     """
-    picture, switching, name = look(host)
+    survey, switching, name = look(host)
     without: dict[Path, str] = {}
     for _ in range(ROUNDS):
-        made = draft(Scope(picture, switching, name, everything, _names(), without))
+        made = draft(Scope(survey, switching, name, everything, _names(), without))
         written = write(made, _head(name, everything))
         loaded = loads(written.text, NAME)
         if loaded.policy is None:
@@ -116,7 +116,8 @@ def _refused(loaded: Loaded, written: Written) -> dict[Path, str]:
 
 
 def _unlike(plans: Plans, made: Draft) -> dict[Path, str]:
-    """The parts that are not as they would be wanted, each with what differs."""
+    """The parts that are not as they would be wanted, each with what differs; others' alone where there are some, for
+    what is netctl's may be right without them."""
     wrong: dict[Path, str] = {}
     steps = [step for step in plans.devices.steps if step.verb != "remove" and not _is_mark(step)]
     told = [(step.key, "; ".join(map(str, step.changes)) or step.why) for step in steps]
@@ -125,7 +126,8 @@ def _unlike(plans: Plans, made: Draft) -> dict[Path, str]:
     for key, why in told:
         for path in _parts(key, made):
             wrong.setdefault(path, why)
-    return wrong
+    theirs = {path: why for path, why in wrong.items() if path in made.others}
+    return theirs or wrong
 
 
 def _is_mark(step: Step[Device]) -> bool:

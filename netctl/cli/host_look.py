@@ -13,8 +13,8 @@ from typing import Any
 
 from netctl.cli.machine import Failed
 from netctl.desired.flow import MAX_PORT, Flow
-from netctl.desired.picture import Picture, Switching
 from netctl.desired.row import Bridge
+from netctl.desired.survey import Survey, Switching
 from netctl.kernel.survey import survey
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -25,16 +25,16 @@ PATIENCE = 3.0
 """Seconds that the database is given to answer."""
 
 
-def look(host: str | None) -> tuple[Picture, Switching, str]:
+def look(host: str | None) -> tuple[Survey, Switching, str]:
     """The host, its switch, and what the host is called: as said, or by the marks of what netctl made, or by its own
     name. Raises KernelError and Failed."""
-    picture = survey()
-    name = host or _name(picture)
-    return picture, switching(name), name
+    seen = survey()
+    name = host or _name(seen)
+    return seen, switching(name), name
 
 
-def _name(picture: Picture) -> str:
-    marks = sorted(picture.hosts) or sorted(str(each["host"]) for each in agents() if "host" in each)
+def _name(survey: Survey) -> str:
+    marks = sorted(survey.hosts) or sorted(str(each["host"]) for each in agents() if "host" in each)
     if len(marks) > 1:
         raise Failed(f"here is what netctl made for several hosts: {', '.join(marks)}; say which with --host")
     return marks[0] if marks else re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()) or "host"

@@ -10,9 +10,9 @@ from typing import Any
 from netctl.desired import link as kinds
 from netctl.desired.link import Link, Place
 from netctl.desired.mac import guest_mac, stable_mac, tap_mac
-from netctl.desired.picture import BY_HAND, Standing
 from netctl.desired.routing import MAIN, Route
 from netctl.desired.row import Bridge
+from netctl.desired.survey import BY_HAND, Standing
 from netctl.export.draft import Draft, Entry, Scope
 from netctl.export.uplinks import Taken
 from netctl.policy.name import GROUPS
@@ -51,6 +51,7 @@ class _Devices:
 
     def write(self) -> None:
         self.said = {each.place: each for each in self._chosen()}
+        self._leave_halves()
         namespaces = self._namespaces()
         links = [each for each in self.said.values() if not self._as_guest(each, namespaces)]
         order = sorted(links, key=lambda each: (each.owner != self.scope.host, not each.is_nic))
@@ -61,30 +62,29 @@ class _Devices:
             if ("links", each.link.name) in self.scope.without:
                 continue
             if first != each.place:
-                self.made.left.append(
-                    f"{each.link.kind} {self._named(each.place)}: the name {each.link.name} is that of "
-                    f"{self._named(first)} already, and `links` has each name once"
-                )
+                self._leave(each, f"its name is that of {self._named(first)} too, and `links` has each name once")
                 continue
             entry = Entry(self._link(each, order))
             if each.owner != self.scope.host and not told:
                 told = True
                 entry.notes.append(OTHERS)
             entry.notes += self._notes(each)
+            if each.owner != self.scope.host:
+                self.made.others.add(("links", each.link.name))
             self.made.links[each.link.name] = entry
             self.made.made[each.place] = ("links", each.link.name)
         self._settings(namespaces)
         if self.scope.everything:
-            self.made.left += self.scope.picture.unsaid
+            self.made.left += self.scope.survey.unsaid
 
     def _chosen(self) -> Iterator[Standing]:
         """What is ours, and what that is a port of or the other end of; all that can be said where that is asked."""
-        picture, host = self.scope.picture, self.scope.host
+        survey, host = self.scope.survey, self.scope.host
         needed: set[Place] = set()
-        for each in picture.devices:
+        for each in survey.devices:
             if each.owner == host and each.link.master:
                 needed.add((each.link.netns, each.link.master))
-        for each in picture.devices:
+        for each in survey.devices:
             bonded = each.is_nic and self._bond_of(each) is not None
             if each.owner == host or each.place in needed:
                 if not bonded or each.link.addresses:
@@ -92,38 +92,46 @@ class _Devices:
             elif (self.scope.everything and self._sayable(each)) or (each.is_nic and self._uses(each)):
                 yield each
 
+    def _leave_halves(self) -> None:
+        """Others' veths whose other end is not said: it would be wanted without what it has."""
+        for each in list(self.said.values()):
+            link = each.link
+            if isinstance(link, kinds.Veth) and each.owner is None and self._other_end(link) not in self.said:
+                del self.said[each.place]
+                self._leave(each, f"its other end, {self._named(self._other_end(link))}, is not said as a veth")
+
+    def _other_end(self, link: kinds.Veth) -> Place:
+        return link.peer_netns, link.peer
+
+    def _leave(self, each: Standing, why: str) -> None:
+        self.made.left.append(f"{each.link.kind} {self._named(each.place)}: {why}")
+
     def _bond_of(self, each: Standing) -> Standing | None:
-        over = self.scope.picture.at.get((each.link.netns, each.link.master or ""))
+        over = self.scope.survey.at.get((each.link.netns, each.link.master or ""))
         return over if over is not None and over.link.kind == "bond" else None
 
     def _uses(self, each: Standing) -> bool:
         """Whether netctl's own addresses or routes are at a device of somebody else's."""
-        picture, taken, link = self.scope.picture, self.taken, each.link
+        survey, taken, link = self.scope.survey, self.taken, each.link
         addressed = any(
-            (a.netns, a.dev) == each.place and a not in taken.addresses for a in picture.addresses
+            (a.netns, a.dev) == each.place and a not in taken.addresses for a in survey.addresses
         )
         return addressed or any(
             r.ours and (r.route.netns, r.route.dev) == (link.netns, link.name) and r.route not in taken.routes
-            for r in picture.routes
+            for r in survey.routes
         )
 
     def _sayable(self, each: Standing) -> bool:
         link = each.link
-        if not link.netns and link.name in self.scope.switching.own:
+        if not link.netns and (link.name in self.scope.switching.own or link.name in self.made.uplinks):
             return False
         if each.is_nic or link.name in FALLBACK:
             return bool(link.addresses or link.master or any(True for _ in self._routes_of(each)))
         if isinstance(link, kinds.Tap) and link.owner == -1 and link.group == -1:
-            self.made.left.append(
-                f"tap {self._named(each.place)}: everybody may open it, and netctl makes none such; `owner` and "
-                "`group` of a link say who may"
-            )
+            self._leave(each, "everybody may open it, and netctl makes none such; `owner` and `group` say who may")
             return False
         if isinstance(link, kinds.Veth) and not link.peer:
-            self.made.left.append(
-                f"veth {self._named(each.place)}: its other end is in a namespace without a name (a container's), "
-                "and that cannot be said"
-            )
+            self._leave(each, "its other end is in a namespace without a name (a container's)")
             return False
         return True
 
@@ -135,7 +143,7 @@ class _Devices:
     def _namespaces(self) -> dict[str, Entry]:
         """Those of which something is said, the guests to be."""
         inside = {each.link.netns for each in self.said.values() if each.link.netns}
-        for name, owner in self.scope.picture.namespaces.items():
+        for name, owner in self.scope.survey.namespaces.items():
             whole = owner == self.scope.host or self.scope.everything or name in inside
             if whole and ("guests", name) not in self.scope.without:
                 self.made.guests[name] = Entry({"namespace": True})
@@ -146,7 +154,7 @@ class _Devices:
         link = each.link
         if not isinstance(link, kinds.Veth):
             return False
-        there = self.scope.picture.at.get((link.peer_netns, link.peer))
+        there = self.scope.survey.at.get((link.peer_netns, link.peer))
         if there is None or there.place not in self.said:
             return False
         outer, inner = (each, there) if not link.netns else (there, each)
@@ -159,6 +167,8 @@ class _Devices:
             return True
         entry = namespaces[guest]
         entry.value.setdefault("nics", {})[nic] = self._nic(outer, inner)
+        if outer.owner != self.scope.host:
+            self.made.others.add(("guests", guest, "nics", nic))
         for place in (outer.place, inner.place):
             self.made.made[place] = ("guests", guest, "nics", nic)
         return True
@@ -244,7 +254,7 @@ class _Devices:
         said: dict[str, Any] = {}
         if link.master and not link.up:
             said["up"] = False
-        given = {a.text for a in self.scope.picture.addresses if (a.netns, a.dev) == each.place}
+        given = {a.text for a in self.scope.survey.addresses if (a.netns, a.dev) == each.place}
         kept = {a.text for a in self.taken.addresses if (a.netns, a.dev) == each.place}
         texts = [t for t in link.addresses or () if (self.scope.everything or t in given) and t not in kept]
         if texts:
@@ -295,7 +305,7 @@ class _Devices:
         return said | ({"vlan_filtering": True} if link.vlan_filtering else {})
 
     def _bond(self, each: Standing, link: kinds.Bond) -> dict[str, Any]:
-        ports = self.scope.picture.ports.get(each.place, ())
+        ports = self.scope.survey.ports.get(each.place, ())
         said: dict[str, Any] = {"mode": link.mode, "ports": [port.link.name for port in ports]}
         if link.miimon != 100:
             said["miimon"] = link.miimon
@@ -312,7 +322,7 @@ class _Devices:
         if port.group_fwd_mask:
             said["group_fwd_mask"] = _mask(port.group_fwd_mask)
         said |= {name: True for name in ("hairpin", "isolated") if getattr(port, name)}
-        over = self.scope.picture.at.get((link.netns, link.master or ""))
+        over = self.scope.survey.at.get((link.netns, link.master or ""))
         filters = over is not None and isinstance(over.link, kinds.Bridge) and over.link.vlan_filtering
         if filters and (port.pvid, port.vlans) != (1, ()):
             said |= {"pvid": port.pvid} if port.pvid else {}
@@ -330,9 +340,9 @@ class _Devices:
         if isinstance(link, kinds.Tap):
             return link.mac == tap_mac(stable_mac("tap", host, link.name))
         if isinstance(link, kinds.Bond):
-            return any(port.link.mac == link.mac for port in self.scope.picture.ports.get(each.place, ()))
+            return any(port.link.mac == link.mac for port in self.scope.survey.ports.get(each.place, ()))
         if isinstance(link, kinds.Vlan):
-            below = self.scope.picture.at.get((link.link_netns, link.link))
+            below = self.scope.survey.at.get((link.link_netns, link.link))
             return below is not None and below.link.mac == link.mac
         return each.pinned is False and link.kind in MADE_UP
 
@@ -354,7 +364,7 @@ class _Devices:
     # -- routes and settings
 
     def _routes_of(self, each: Standing) -> Iterator[Route]:
-        for leading in self.scope.picture.routes:
+        for leading in self.scope.survey.routes:
             route = leading.route
             if (route.netns, route.dev) != each.place or route in self.taken.routes:
                 continue
@@ -390,7 +400,7 @@ class _Devices:
         return ""
 
     def _settings(self, namespaces: Mapping[str, Entry]) -> None:
-        for setting in self.scope.picture.settings:
+        for setting in self.scope.survey.settings:
             if setting.netns in namespaces:
                 namespaces[setting.netns].value.setdefault("sysctls", {})[setting.name] = _number(setting.value)
             elif setting.netns or setting.name in self.taken.settings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netctl.desired.link import Place
-from netctl.desired.picture import Picture, Switching
+from netctl.desired.survey import Survey, Switching
 
 Path = tuple[str, ...]
 """The way to a part from the host's entry, or from the top for wires and taps: ("links", "br1")."""
@@ -34,6 +34,8 @@ class Draft:
     """What is there and is not said, each with the reason."""
     made: dict[Place, Path] = field(default_factory=dict)
     """The part that says each device."""
+    others: set[Path] = field(default_factory=set)
+    """The parts that say what is not netctl's."""
 
     @property
     def sections(self) -> dict[str, dict[str, Entry]]:
@@ -50,7 +52,7 @@ class Draft:
 class Scope:
     """What is to be written."""
 
-    picture: Picture
+    survey: Survey
     switching: Switching
     host: str
     everything: bool = False

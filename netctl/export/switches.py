@@ -73,6 +73,7 @@ class _Switch:
                 f"{self.name} was made by somebody else: applied, netctl takes it over as it runs, its own flows and "
                 "ports beside those that are there, and gives it back when it is taken out of here."
             )
+            self.made.others.add(("bridges", self.name))
         self.made.bridges[self.name] = entry
         for wire in self.wires:
             self._wire(wire)
@@ -83,7 +84,7 @@ class _Switch:
         for wire in free:
             self._wire(wire)
         left = len(self.others) - 2 * len(free)
-        plain = sum(flow.priority == 0 and flow.actions == (Output(NORMAL),) for flow in self.others)
+        plain = sum(flow.priority == 0 and Output(NORMAL) in flow.actions for flow in self.others)
         if self.scope.everything and left > plain:
             self.made.left.append(
                 f"bridge {self.name}: {left - plain} flows that others wrote and that are no wire; they stay"

@@ -110,7 +110,7 @@ def _folded(text: str, width: int) -> Iterator[str]:
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > width:
             yield line
-            line = f"  {word}"
+            line = f"  {word}" if text.startswith("- ") else word
         else:
             line = f"{line} {word}" if line else word
     yield line

@@ -25,9 +25,9 @@ class Taken:
 
 def uplinks(scope: Scope, made: Draft) -> Taken:
     taken = Taken()
-    picture = scope.picture
-    routes = [each.route for each in picture.routes if each.ours and not each.route.netns]
-    rules = [each.rule for each in picture.rules if each.ours and not each.rule.netns]
+    survey = scope.survey
+    routes = [each.route for each in survey.routes if each.ours and not each.route.netns]
+    rules = [each.rule for each in survey.rules if each.ours and not each.rule.netns]
     legs: dict[tuple[int, str], list[Rule]] = {}
     for rule in rules:
         out = _default(routes, rule.table, rule.family)
@@ -64,7 +64,7 @@ def _default(routes: list[Route], table: int, family: int) -> Route | None:
 
 def _addresses(scope: Scope, dev: str, rules: list[Rule]) -> Iterator[str]:
     """With their prefix lengths, in the order of the rules; those that the device has."""
-    there = scope.picture.at.get(("", dev))
+    there = scope.survey.at.get(("", dev))
     for rule in rules:
         for text in (there.link.addresses or ()) if there else ():
             if str(ip_interface(text).ip) == rule.source:
@@ -73,7 +73,7 @@ def _addresses(scope: Scope, dev: str, rules: list[Rule]) -> Iterator[str]:
 
 
 def _rest(scope: Scope, made: Draft) -> None:
-    for each in scope.picture.rules:
+    for each in scope.survey.rules:
         if each.ours and made.uplinks and not each.rule.netns:
             continue
         if each.ours or scope.everything:

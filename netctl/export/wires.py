@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from netctl.desired.flow import COOKIE, IN_PORT, MAX_PORT, Flow, Match, Output
+from netctl.desired.flow import COOKIE, IN_PORT, MAX_PORT, Flow, Foreign, Match, Output
 from netctl.desired.flows import WIRE_PRIORITY, crossing
 from netctl.desired.observe import observing
 
@@ -50,17 +50,22 @@ def others(bridge: str, flows: Iterable[Flow], numbers: Mapping[str, int]) -> It
     """The wires that somebody else's flows are: two, each of which sends all of one port to the other."""
     names = {number: name for name, number in numbers.items()}
     plain = {
-        flow.match.in_port: flow.actions[0].port
+        flow.match.in_port: out
         for flow in flows
         if flow.table == 0
         and not flow.extra
         and flow.match == Match(in_port=flow.match.in_port)
-        and len(flow.actions) == 1
-        and isinstance(flow.actions[0], Output)
+        and (out := _only_output(flow)) is not None
     }
     for one, other in combinations(sorted(each for each in plain if each is not None), 2):
         if plain[one] == other and plain[other] == one and one in names and other in names and other < MAX_PORT:
             yield Found(bridge, ((names[one], None), (names[other], None)), None)
+
+
+def _only_output(flow: Flow) -> int | None:
+    """The port to which a flow sends every frame, and does nothing else; its flags, which count, do not count."""
+    done = [each for each in flow.actions if not (isinstance(each, Foreign) and each.text.startswith("flags="))]
+    return done[0].port if len(done) == 1 and isinstance(done[0], Output) else None
 
 
 def _wire(bridge: str, one: Flow, other: Flow, names: Mapping[int, str]) -> Found | None:

@@ -72,7 +72,8 @@ class _Look:
                     continue
                 mine = ours(loopback, self._host)
                 if mine or name in self._asked.namespaces:
-                    self._found.append(Found(netns.SeenNamespace(name, loopback.up), mine))
+                    stays = None if mine else ""
+                    self._found.append(Found(netns.SeenNamespace(name, loopback.up), mine, stays))
                     yield look(room, detailed)
                 elif name in self._asked.inside:
                     yield look(room, detailed)

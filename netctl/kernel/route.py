@@ -125,8 +125,12 @@ def origin(body: bytes) -> tuple[int, int]:
     return fields[5], fields[7]
 
 
-def table_of(body: bytes) -> int:
-    return _number(attributes(body, _RTMSG.size).get(RTA_TABLE)) or int(body[4])
+def named(body: bytes) -> str:
+    """«route NETWORK table NUMBER», of a route that may be of any kind."""
+    family, length, *_ = _RTMSG.unpack_from(body)
+    found = attributes(body, _RTMSG.size)
+    to = ip_network((found.get(RTA_DST, bytes(_BITS[family] // 8)), length))
+    return f"route {to} table {_number(found.get(RTA_TABLE)) or body[4]}"
 
 
 def _ask(route: Route, rtnl: Rtnl, flags: int) -> None:

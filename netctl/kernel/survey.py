@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from netctl.desired.link import Link, Nic
-from netctl.desired.picture import Asked, Leading, Picture, Standing
 from netctl.desired.routing import DROP_INS, PROTOCOL, Address, Sysctl, signer
+from netctl.desired.survey import Asked, Leading, Standing, Survey
 from netctl.kernel import address, netns, route, rule, sysctl
 from netctl.kernel.errors import NamespaceMissing, Refused
 from netctl.kernel.kinds import kind_of
@@ -29,7 +29,7 @@ DEFAULTS = (0, 32766, 32767)
 """The priorities of the rules that every host has."""
 
 
-def survey() -> Picture:
+def survey() -> Survey:
     """Raises Refused."""
     with Rooms() as rooms:
         try:
@@ -38,7 +38,7 @@ def survey() -> Picture:
             raise Refused("looking at the host's devices", error) from error
 
 
-def _survey(rooms: Rooms) -> Picture:
+def _survey(rooms: Rooms) -> Survey:
     insides = [look(rooms.at(""))]
     namespaces: dict[str, str | None] = {}
     for name in netns.names():
@@ -71,9 +71,9 @@ def _survey(rooms: Rooms) -> Picture:
         for each in sysctl.look(where, (), names)
         if isinstance(each.item, Sysctl)
     ]
-    owners = {each.owner for each in devices} | set(namespaces.values()) | set(_signers())
-    hosts = frozenset(each for each in owners if each)
-    return Picture(
+    owners = {each.owner for each in devices} | set(namespaces.values())
+    hosts = frozenset(each for each in owners if each) or frozenset(_signers())
+    return Survey(
         namespaces, tuple(devices), tuple(addresses), tuple(routes), tuple(rules), tuple(settings), tuple(unsaid), hosts
     )
 
@@ -142,7 +142,7 @@ def _routes(rtnl: Rtnl, inside: Inside) -> tuple[list[Leading], list[str]]:
             if body[0] != family or kind in route.KERNELS_OWN:
                 continue
             if said is None:
-                odd.append(f"a route of table {route.table_of(body)}{where} without a device, or with several")
+                odd.append(f"{route.named(body)}{where}: it has no device, or several")
             elif said.table != LOCAL and said.dev != "lo":
                 found.append(Leading(said, made_by))
     return found, odd

@@ -72,7 +72,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Survey:
     """A host's devices, namespaces and routing."""
 
     namespaces: Mapping[str, str | None] = field(default_factory=dict)
