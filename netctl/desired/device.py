@@ -129,13 +129,14 @@ def _hangs_on(device: Device) -> tuple[Place, ...]:
 
 
 def ordered(steps: Iterable[Step[Device]]) -> tuple[Step[Device], ...]:
-    """Removals first, the topmost first of all, then the rest from the bottom up."""
+    """Removals first, the topmost first of all, then the rest from the bottom up: on one height what is made again before
+    what is new, for it may be the other end of that."""
     removes = [step for step in steps if step.verb == "remove"]
     makes = [step for step in steps if step.verb != "remove"]
     above = Heights(step.item for step in removes)
     removes.sort(key=lambda step: above.of(step.item), reverse=True)
     below = Heights(step.item for step in makes)
-    makes.sort(key=lambda step: below.of(step.item))
+    makes.sort(key=lambda step: (below.of(step.item), step.verb != "replace"))
     return (*removes, *makes)
 
 
@@ -162,5 +163,8 @@ class Heights:
         if link is None:
             return -1
         self._known[place] = 0
-        self._known[place] = height = 1 + max(map(self._height, link.needs()), default=-1)
+        needs = link.needs()
+        if isinstance(link, Veth) and (peer := self._links.get((link.peer_netns, link.peer))) is not None:
+            needs += peer.needs()
+        self._known[place] = height = 1 + max(map(self._height, needs), default=-1)
         return height

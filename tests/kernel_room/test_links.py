@@ -123,7 +123,9 @@ def test_veths_in_one_namespace() -> None:
     found = shown("v0")
     assert (found["link"], found["mtu"], found["address"], found["txqlen"]) == ("v1", 1300, FULL["mac"], 55)
     harmed(one, other)
-    sh("ip link set v1 name v9")
+    sh("ip netns add other; ip link set v1 netns other")
+    assert verbs(reach([other, one])) == [("replace", "v0"), ("add", "v1")]
+    sh("ip netns del other; ip link set v1 name v9")
     assert verbs(reach([one, other])) == [("remove", "v9"), ("replace", "v0"), ("add", "v1")]
     again = replace(one, peer="v2"), replace(other, name="v2")
     assert verbs(reach(again)) == [("remove", "v1"), ("replace", "v0"), ("add", "v2")]
@@ -423,7 +425,7 @@ def test_the_end_that_is_new_and_the_one_that_is_made_again_are_one_pair() -> No
     reach([pe, Veth(name="e", peer="pe")])
     e = Veth(name="e", netns="nsA", peer="pe", promisc=True, **FULL)
     wanted = (A, e, replace(pe, peer_netns="nsA"))
-    assert verbs(reach(wanted)) == [("remove", "e"), ("add", "nsA"), ("add", "nsA/e"), ("replace", "pe")]
+    assert verbs(reach(wanted)) == [("remove", "e"), ("add", "nsA"), ("replace", "pe"), ("add", "nsA/e")]
     other = (A, replace(e, peer="pf"), replace(pe, name="pf", peer_netns="nsA"))
     assert ("replace", "nsA/e") in verbs(reach(other))
     sh("ip link add pe type bridge")
