@@ -129,8 +129,8 @@ def _hangs_on(device: Device) -> tuple[Place, ...]:
 
 
 def ordered(steps: Iterable[Step[Device]]) -> tuple[Step[Device], ...]:
-    """Removals first, the topmost first of all, then the rest from the bottom up: on one height what is made again before
-    what is new, for it may be the other end of that."""
+    """Removals first, the topmost first of all, then the rest from the bottom up: on one height what is made again
+    before what is new, for it may be the other end of that."""
     removes = [step for step in steps if step.verb == "remove"]
     makes = [step for step in steps if step.verb != "remove"]
     above = Heights(step.item for step in removes)
