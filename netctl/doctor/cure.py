@@ -23,13 +23,13 @@ class Ailment:
         return (self.finding.check, self.finding.subject)
 
     def facts(self) -> Mapping[str, Value]:
-        return {"found": self.finding.mend}
+        return {"to run": self.finding.mend}
 
 
 @dataclass(frozen=True)
 class Cured(Ailment):
     def facts(self) -> Mapping[str, Value]:
-        return {"found": ()}
+        return {"to run": ()}
 
 
 def plan(findings: Iterable[Finding]) -> Plan[Ailment]:

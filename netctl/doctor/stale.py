@@ -49,7 +49,8 @@ def _devices(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
             f"policy {wishes.source} does not want {'them' if len(left) > 1 else 'it'}",
             "names are taken, a bridge has ports that lead nowhere, an address answers that should be elsewhere",
             tuple(_removals(links, rooms)),
-            severity="trap",
+            "is that the policy that counts here? if it is, run the commands, or `netctl apply`, which does the same",
+            "trap",
         )
 
 
