@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from netctl import __version__
-from netctl.cli.host_look import agents, look
+from netctl.cli.host_look import look, policies
 from netctl.cli.inputs import need_root, say_and_exit
 from netctl.cli.machine import Failed, Plans, open_machine
 from netctl.controller.planning import Panel
@@ -20,7 +20,6 @@ from netctl.kernel.errors import KernelError
 from netctl.openflow.local import SwitchError
 from netctl.plan import Key, Step
 from netctl.policy import Loaded, load, loads
-from netctl.policy.source import find
 
 ROUNDS = 50
 """How often what does not hold is taken out, before what is left is told of."""
@@ -96,9 +95,8 @@ def _head(host: str, everything: bool) -> list[str]:
 
 def _names() -> Mapping[int, str]:
     """The names of the wires of the policies that are in force here, if any is found: switches do not keep them."""
-    sources = [str(each.get("source") or "") for each in agents()]
     names: dict[int, str] = {}
-    for path in dict.fromkeys((*filter(None, sources), str(find(None, None)))):
+    for path in policies():
         loaded = load(path)
         if loaded.policy is not None:
             names |= {cookie_of(name): name for name in loaded.wiring.cables}

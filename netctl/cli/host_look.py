@@ -15,11 +15,14 @@ from netctl.cli.machine import Failed
 from netctl.desired.flow import MAX_PORT, Flow
 from netctl.desired.row import Bridge
 from netctl.desired.survey import Survey, Switching
+from netctl.export import Known, View, known, view
 from netctl.kernel.survey import survey
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
 from netctl.ovsdb.remote import default_remote, reachable
 from netctl.plan import Found
+from netctl.policy import load
+from netctl.policy.source import find
 
 PATIENCE = 3.0
 """Seconds that the database is given to answer."""
@@ -33,8 +36,32 @@ def look(host: str | None) -> tuple[Survey, Switching, str]:
     return seen, switching(name), name
 
 
+def picture() -> View:
+    """The host as a person looks at it; of several hosts on one machine as the first sees it. Raises KernelError and
+    Failed."""
+    seen = survey()
+    name = next(iter(_names(seen)), None) or _name(seen)
+    for path in policies():
+        found = known(load(path), name)
+        if found != Known():
+            break
+    else:
+        found = Known()
+    return view(seen, switching(name), name, found)
+
+
+def policies() -> list[str]:
+    """Where policies are that may be in force here: those of agents, and that which is looked for."""
+    sources = [str(each.get("source") or "") for each in agents()]
+    return list(dict.fromkeys((*filter(None, sources), str(find(None, None)))))
+
+
+def _names(survey: Survey) -> list[str]:
+    return sorted(survey.hosts) or sorted(str(each["host"]) for each in agents() if "host" in each)
+
+
 def _name(survey: Survey) -> str:
-    marks = sorted(survey.hosts) or sorted(str(each["host"]) for each in agents() if "host" in each)
+    marks = _names(survey)
     if len(marks) > 1:
         raise Failed(f"here is what netctl made for several hosts: {', '.join(marks)}; say which with --host")
     return marks[0] if marks else re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()) or "host"

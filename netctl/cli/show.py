@@ -40,9 +40,11 @@ class Unanswered(Exception):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", *topology.DRAW]),
-    help="How the topology is drawn: `dot` for Graphviz, `mermaid` for wikis, `json` as --json.",
+    type=click.Choice(["tree", "text", "json", *topology.DRAW]),
+    help="How the host or the topology is drawn: `tree`, which is meant when nothing is said (`text` is the same), "
+    "`dot` for Graphviz, `mermaid` for wikis, `json` as --json.",
 )
+@click.option("--status", "only_status", is_flag=True, help="Of the host no more than what its agents say.")
 @click.option(
     "--url",
     default=DEFAULT_URL,
@@ -50,11 +52,13 @@ class Unanswered(Exception):
     envvar="NETCTL_URL",
     help="Where the controller's REST API is.",
 )
-def command(what: str | None, as_json: bool, form: str | None, url: str) -> None:
+def command(what: str | None, as_json: bool, form: str | None, only_status: bool, url: str) -> None:
     """What is there now.
 
-    Wires, ports, bridges, neighbours, topology and status are asked of the controller; `host` is what the agents of
-    this machine wrote in their status files ($NETCTL_RUN_DIR, or /run/netctl). Without a word: all of it in brief.
+    Wires, ports, bridges, neighbours, topology and status are asked of the controller. `host` is a picture of this
+    machine: what its agents say of themselves ($NETCTL_RUN_DIR, or /run/netctl), then bridges and what hangs on them,
+    namespaces, MACs and why they are what they are, routing, and what of it is netctl's; it needs root, and --status,
+    which is the first part alone, does not. Without a word: all of it in brief.
 
     Neighbours, heard by LLDP, are printed as `lldpcli show neighbors details` does, and as JSON in its format json0.
     The topology is a tree: switches, their ports, and what is at each.
@@ -67,8 +71,10 @@ def command(what: str | None, as_json: bool, form: str | None, url: str) -> None
     """
     if not is_url(url):
         raise click.BadParameter(f"{url!r} is not a URL such as {DEFAULT_URL}", param_hint="--url")
-    if form is not None and what != "topology":
-        raise click.BadParameter("only the topology is drawn: netctl show topology", param_hint="--format")
+    if form is not None and what not in ("topology", "host"):
+        raise click.BadParameter("only the host and the topology are drawn: netctl show host", param_hint="--format")
+    if only_status and (what != "host" or form in topology.DRAW):
+        raise click.BadParameter("this is of the host, and not drawn: netctl show host --status", param_hint="--status")
     if form is not None and form != "json" and as_json:
         raise click.BadParameter(f"either {form} or JSON", param_hint="--format")
     as_json = as_json or form == "json"
@@ -76,10 +82,7 @@ def command(what: str | None, as_json: bool, form: str | None, url: str) -> None
         if what is None:
             _overview(url, as_json)
         elif what == "host":
-            agents = read_agents()
-            if not agents:
-                raise Unanswered("no agent has run here; start one with `netctl agent` or `netctl up`")
-            _print(agents, as_json, _show_agents)
+            _host_shown(only_status, as_json, form)
         elif what == "neighbours":
             tags = neighbours.tags(_ask(url, what))
             _print(lldpcli.json0(tags) if as_json else tags, as_json, neighbours.show)
@@ -92,6 +95,36 @@ def command(what: str | None, as_json: bool, form: str | None, url: str) -> None
     except (KeyError, TypeError, ValueError) as error:
         whose = "an agent's status file" if what == "host" else f"what answers at {url}"
         _end(f"{whose} is not of this version of netctl ({type(error).__name__}: {error})")
+
+
+def _host_shown(only_status: bool, as_json: bool, form: str | None) -> None:
+    """Raises Unanswered."""
+    agents = read_agents()
+    if only_status:
+        if not agents:
+            raise Unanswered("no agent has run here; start one with `netctl agent` or `netctl up`")
+        _print(agents, as_json, _show_agents)
+        return
+    from netctl.cli import host_view
+    from netctl.cli.host_look import picture
+    from netctl.cli.inputs import need_root
+    from netctl.cli.machine import Failed
+    from netctl.kernel.errors import KernelError
+
+    need_root("A picture of the host (`netctl show host --status` is what its agents say)")
+    try:
+        view = picture()
+    except (Failed, KernelError) as error:
+        raise Unanswered(str(error)) from None
+    if form in host_view.DRAW:
+        click.echo(host_view.DRAW[form](view))
+    elif as_json:
+        click.echo(json.dumps({"agents": agents, **view.as_json()}, indent=2, ensure_ascii=False))
+    else:
+        if agents:
+            _show_agents(agents)
+            click.echo()
+        host_view.show(view)
 
 
 def _end(message: str) -> NoReturn:

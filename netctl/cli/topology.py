@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from netctl.cli.graph import entities, quoted
 from netctl.cli.plain import plain
 
 Json = dict[str, Any]
@@ -222,15 +223,15 @@ def dot(answer: Json) -> str:
     ids = _ids(drawn)
     lines = ["graph netctl {", "  rankdir=LR;", "  node [shape=box];"]
     for number, switch in enumerate(drawn.switches.values()):
-        lines += [f"  subgraph cluster{number} {{", f"    label={_quoted(_head(switch))};"]
-        lines += [f"    {ids[switch.name, name]} [label={_quoted(name)}];" for name in drawn.used(switch)]
+        lines += [f"  subgraph cluster{number} {{", f"    label={quoted(_head(switch))};"]
+        lines += [f"    {ids[switch.name, name]} [label={quoted(name)}];" for name in drawn.used(switch)]
         lines.append("  }")
     for edge in drawn.edges:
         one, other = (ids[end] for end in edge.ends)
-        lines.append(f"  {one} -- {other} [{_DOT[edge.kind, edge.state]}label={_quoted(_label(edge))}];")
+        lines.append(f"  {one} -- {other} [{_DOT[edge.kind, edge.state]}label={quoted(_label(edge))}];")
     for number, leaf in enumerate(drawn.leaves):
         shape = "ellipse" if leaf.kind == "host" else "component"
-        lines.append(f"  leaf{number} [shape={shape}, label={_quoted(leaf.text)}];")
+        lines.append(f"  leaf{number} [shape={shape}, label={quoted(leaf.text)}];")
         lines.append(f"  {ids[leaf.port]} -- leaf{number} [style=dotted];")
     return "\n".join([*lines, "}"])
 
@@ -250,16 +251,16 @@ def mermaid(answer: Json) -> str:
     ids = _ids(drawn)
     lines = ["flowchart LR"]
     for number, switch in enumerate(drawn.switches.values()):
-        lines.append(f"  subgraph s{number}[{_entities(_head(switch))}]")
-        lines += [f"    {ids[switch.name, name]}[{_entities(name)}]" for name in drawn.used(switch)]
+        lines.append(f"  subgraph s{number}[{entities(_head(switch))}]")
+        lines += [f"    {ids[switch.name, name]}[{entities(name)}]" for name in drawn.used(switch)]
         lines.append("  end")
     for edge in drawn.edges:
         one, other = (ids[end] for end in edge.ends)
         label = _label(edge)
-        lines.append(f"  {one} {_MERMAID[edge.kind, edge.state]}{f'|{_entities(label)}|' if label else ''} {other}")
+        lines.append(f"  {one} {_MERMAID[edge.kind, edge.state]}{f'|{entities(label)}|' if label else ''} {other}")
     for number, leaf in enumerate(drawn.leaves):
         shape = "({})" if leaf.kind == "host" else "[[{}]]"
-        lines.append(f"  {ids[leaf.port]} -.- leaf{number}{shape.format(_entities(leaf.text))}")
+        lines.append(f"  {ids[leaf.port]} -.- leaf{number}{shape.format(entities(leaf.text))}")
     return "\n".join(lines)
 
 
@@ -283,16 +284,6 @@ def _head(switch: Switch) -> str:
 
 def _label(edge: Edge) -> str:
     return edge.name if edge.state in ("up", "both") else f"{edge.name} {edge.state}".strip()
-
-
-def _quoted(text: str) -> str:
-    escaped = plain(text).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _entities(text: str) -> str:
-    """Mermaid's entity codes; whatever else it would read as its own is harmless within quotes."""
-    return '"' + plain(text).replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;") + '"'
 
 
 DRAW: dict[str, Callable[[Json], str]] = {"dot": dot, "mermaid": mermaid}

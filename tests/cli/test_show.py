@@ -183,7 +183,7 @@ def test_host() -> None:
             "refused": ["x:1:2: bad"],
         },
     )
-    done = show("host")
+    done = show("host", "--status")
     assert (done.exit_code, done.output.splitlines()) == (
         0,
         [
@@ -202,13 +202,13 @@ def test_host() -> None:
             "last plan  + tap vm1-eth1  (not there; flows/lab.yaml:31:9 guest vm1, NIC eth1)",
         ],
     )
-    assert [agent["running"] for agent in json.loads(show("host", "--json").output)] == [True, False]
+    assert [agent["running"] for agent in json.loads(show("host", "--status", "--json").output)] == [True, False]
 
 
 def test_host_with_what_the_agent_did_for_the_wires() -> None:
     wires = {"restores": 2, "restored": 1_790_000_003.0, "restore_ms": 7.4, "stood_in": 0, "alone": ["br0", "br1"]}
     write_json("agent-hv1", {**AGENT, "wires": {**wires, "problems": ["bridge br2 refuses"]}})
-    assert show("host").output.splitlines()[3:-1] == [
+    assert show("host", "--status").output.splitlines()[3:-1] == [
         "repairs    3",
         "restores   2, the last took 7 ms",
         "alone      no controller is connected to br0, br1: this agent decides there",
@@ -221,26 +221,26 @@ def test_host_as_the_agent_writes_it() -> None:
     from netctl.agent.messages import Status
 
     write_json("agent-hv1", as_json(Status("hv1", started=1.0), 1_790_000_000.0))
-    done = show("host")
+    done = show("host", "--status")
     assert done.exit_code == 0, done.output
     assert "none in force" in done.output
 
 
 def test_no_agent(run_dir: Path) -> None:
-    done = show("host")
+    done = show("host", "--status")
     assert (done.exit_code, done.output) == (
         1,
         "netctl show: no agent has run here; start one with `netctl agent` or `netctl up`\n",
     )
     run_dir.rmdir()
-    assert show("host").exit_code == 1
+    assert show("host", "--status").exit_code == 1
     assert not run_dir.exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"host": "hv1"}', "\xff"])
 def test_a_broken_status_file(run_dir: Path, text: str) -> None:
     (run_dir / "agent-hv1.json").write_text(text, encoding="latin-1")
-    done = show("host")
+    done = show("host", "--status")
     assert done.exit_code == 1
     assert "status file" in done.output
     assert "Traceback" not in done.output

@@ -149,8 +149,8 @@ def test_no_name_gets_out_of_its_quotes(name: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["wires", "--format", "dot"], "only the topology is drawn"),
-        (["--format", "dot"], "only the topology is drawn"),
+        (["wires", "--format", "dot"], "only the host and the topology are drawn"),
+        (["--format", "dot"], "only the host and the topology are drawn"),
         (["topology", "--json", "--format", "dot"], "either dot or JSON"),
         (["topology", "--format", "svg"], "'svg' is not one of"),
     ],
