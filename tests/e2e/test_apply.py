@@ -96,7 +96,6 @@ def test_what_others_made_is_left_alone(lab: Lab) -> None:
         ("ip link add ns1-eth0 type veth peer name other", "veth ns1-eth0"),
         ("ip tuntap add ns1-eth0 mode tap", "ns1-eth0"),
         ("ovs-vsctl add-br ovbr0 -- set bridge ovbr0 datapath_type=netdev", "bridge ovbr0"),
-        ("ip netns add ns1", "netns ns1"),
     ],
 )
 def test_a_collision_is_named_and_nothing_is_changed(lab: Lab, before: str, name: str) -> None:
@@ -107,6 +106,15 @@ def test_a_collision_is_named_and_nothing_is_changed(lab: Lab, before: str, name
     assert name in done.stderr
     assert "netctl did not make it" in done.stderr
     assert left(lab) == was
+
+
+def test_a_namespace_that_is_there_already_serves_and_stays(lab: Lab) -> None:
+    lab.box.run("ip netns add ns1")
+    lab.netctl("apply", lab.policy)
+    assert lab.netctl("plan", lab.policy, "--exit-code").returncode == 0
+    assert lab.ping("ns1", "10.99.1.2", within=2)
+    lab.netctl("down")
+    assert left(lab).split() == ["ns1"]
 
 
 def test_a_step_that_fails_puts_everything_back(lab: Lab) -> None:
