@@ -41,6 +41,8 @@ class _Switch:
         self.numbers = scope.switching.numbers.get(name, {})
         rows = [f for f in scope.switching.observed.rows if isinstance(f.item, Port) and f.item.bridge == name]
         self.ports: list[Found[Port]] = [Found(f.item, f.ours) for f in rows if isinstance(f.item, Port)]
+        self.declared: set[str] = set()
+        """The ports that the policy says to be there."""
         self.wires, self.odd = wires.ours(name, self.flows, self.numbers)
 
     def write(self) -> None:
@@ -65,6 +67,8 @@ class _Switch:
         if adopted:
             said["adopt"] = True
         ports = list(self._ports(discover, adopted))
+        nics = {place[1] for place, path in self.made.made.items() if path[0] == "guests" and not place[0]}
+        self.declared = nics | {each if isinstance(each, str) else each["name"] for each in ports}
         if ports:
             said["ports"] = ports
         entry = Entry(said)
@@ -113,7 +117,8 @@ class _Switch:
         nics = {place[1] for place, path in self.made.made.items() if path[0] == "guests" and not place[0]}
         for found in self.ports:
             name = found.item.name
-            if name in nics or not (found.ours or self.scope.everything):
+            asked = found.ours or self.scope.everything or self.made.made.get(("", name), ("",))[0] == "links"
+            if name in nics or not asked:
                 continue
             heard = name in self._heard()
             if heard and (not discover or (not adopted and self.numbers[name] not in located)):
@@ -158,8 +163,7 @@ class _Switch:
 
     def _spec(self, port: str) -> str:
         """A port that the policy does not declare is said with its bridge."""
-        declared = any(f.ours for f in self.ports if f.item.name == port) or self.scope.everything
-        return port if declared else f"{self.name}/{port}"
+        return port if port in self.declared else f"{self.name}/{port}"
 
     def _rate(self, ports: list[str]) -> Any:
         shaped: Mapping[str, int] = {
