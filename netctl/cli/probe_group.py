@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "throughput": "netctl.cli.probe_throughput",
+    "symmetric": "netctl.cli.probe_symmetric",
 }
 """Each module has a click command called `command`."""
 

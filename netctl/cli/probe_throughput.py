@@ -18,7 +18,8 @@ from netctl.cli.places import Nic, NoPlace, Place, Places, ip, pair
 from netctl.kernel.errors import KernelError
 from netctl.kernel.hop import hop, unanswered
 from netctl.probe import echo
-from netctl.probe.throughput import Flow, NoWay, Point, Say, Trips, at, measure, pinged
+from netctl.probe.namespace import at
+from netctl.probe.throughput import Flow, NoWay, Point, Say, Trips, measure, pinged
 from netctl.probe.unreached import Standing, Tried, standing, why
 
 PINGS, PING_WAIT = 3, 0.3

@@ -45,3 +45,8 @@ def in_namespace(name: str, make: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     return made[0]
+
+
+def at(namespace: str, make: Callable[[], T]) -> T:
+    """What `make` returns in a namespace; "" is this one. Raises OSError."""
+    return in_namespace(namespace, make) if namespace else make()

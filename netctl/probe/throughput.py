@@ -15,12 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from netctl.probe import echo
-from netctl.probe.namespace import in_namespace
-
-T = TypeVar("T")
+from netctl.probe.namespace import at
 
 CONNECT = 2.0
 """Seconds that TCP has to connect, and that a stream has for its first octet."""
@@ -367,11 +365,6 @@ def pinged(target: Point | str, source: Point, seconds: float, say: Say) -> Trip
             time.sleep(0.01)
             take()
     return Trips(count, tuple(sorted(took.values())))
-
-
-def at(namespace: str, make: Callable[[], T]) -> T:
-    """What `make` returns in a namespace; "" is this one. Raises OSError."""
-    return in_namespace(namespace, make) if namespace else make()
 
 
 def _socket(point: Point, kind: int) -> socket.socket:
