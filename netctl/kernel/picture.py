@@ -13,23 +13,30 @@ from netctl.desired.routing import Address as OurAddress
 from netctl.desired.routing import Route, Routing, Rule, setting_of, slashed
 from netctl.doctor.picture import Address, Link, Picture
 from netctl.kernel import address, netns, offload, programs, route, rule
+from netctl.kernel.address import IFA_PROTO
+from netctl.kernel.attribute import attribute, u8
 from netctl.kernel.bond import MODES as BOND_MODES
 from netctl.kernel.errors import NamespaceMissing, Refused
 from netctl.kernel.macvlan import MODES as MACVLAN_MODES
 from netctl.kernel.mark import PREFIX, ours
 from netctl.kernel.nft import FORWARDS, forwards
 from netctl.kernel.rooms import Rooms
+from netctl.kernel.route import RTA_DST, RTM_GETROUTE
+from netctl.kernel.rtnl import IFAPROT_KERNEL_LL, RTM_GETADDR, Rtnl, attributes, read_address
+from netctl.kernel.rtnl import Address as RawAddress
 from netctl.kernel.rtnl import Link as Raw
-from netctl.kernel.rtnl import Rtnl, attributes
 from netctl.kernel.view import Inside, View, look
 
 CLASS = Path("/sys/class/net")
 NET_ADDR_SET = "3"
-RTM_GETROUTE, RTM_GETRULE = 26, 34
+RTM_GETRULE = 34
 RT_TABLE_LOCAL = 255
 
 _TABLE_AT = 4
 _FAMILIES = (2, 10)
+_LINK_LOCAL = u8(IFA_PROTO, IFAPROT_KERNEL_LL)[:5]
+_TO_LINK_LOCAL = attribute(RTA_DST, b"\xfe\x80" + bytes(14))
+"""What is in the addresses and routes that every device has, and in no other."""
 _SETTINGS = ("arp_ignore", "arp_announce", "arp_filter", "rp_filter")
 _SILENT = {"dummy", "ifb"}
 """Kinds of Ethernet devices without ARP."""
@@ -64,8 +71,8 @@ def take(endpoints: Collection[str] = ()) -> Picture:
                 links += (_checked(link, rtnl) if link.place in peers else link for link in seen if link.name != "lo")
                 here = [
                     Address(where, names[each.index], each.text)
-                    for each in rtnl.addresses()
-                    if each.index in names and not each.made_by_kernel and names[each.index] != "lo"
+                    for each in _addresses(rtnl)
+                    if names.get(each.index, "lo") != "lo"
                 ]
                 addresses += here
                 if not where or len({each.dev for each in here}) > 1:
@@ -172,6 +179,14 @@ def _checked(link: Link, rtnl: Rtnl) -> Link:
     return link
 
 
+def _addresses(rtnl: Rtnl) -> Iterator[RawAddress]:
+    """Without the link-local ones that every device has, which most are."""
+    for body in rtnl.matching(RTM_GETADDR, bytes(8), lambda body: _LINK_LOCAL not in body):
+        found = read_address(body)
+        if not found.made_by_kernel:
+            yield found
+
+
 def _routes(rtnl: Rtnl, names: dict[int, str], where: str) -> Iterator[Route]:
     for family in _FAMILIES:
         for body in rtnl.matching(RTM_GETROUTE, bytes([family]) + bytes(11), _not_local):
@@ -181,7 +196,7 @@ def _routes(rtnl: Rtnl, names: dict[int, str], where: str) -> Iterator[Route]:
 
 
 def _not_local(body: bytes) -> bool:
-    return body[_TABLE_AT] != RT_TABLE_LOCAL
+    return body[_TABLE_AT] != RT_TABLE_LOCAL and _TO_LINK_LOCAL not in body
 
 
 def _rules(rtnl: Rtnl, where: str) -> Iterator[Rule]:
