@@ -32,8 +32,8 @@ def check(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
             )
     for link in picture.links:
         peer = picture.peer(link)
-        if peer is not None and peer.mtu != link.mtu and not (link.master or peer.master):
-            yield from _pair(link, peer, "the two ends of a veth pair", done)
+        if peer is not None and peer.mtu != link.mtu:
+            yield from _veth(picture, link, peer, done)
     for name, *ends in wishes.wires:
         one, other = (picture.by_place.get(("", end)) for end in ends)
         if one is not None and other is not None and one.mtu != other.mtu:
@@ -60,6 +60,30 @@ def _bridge(picture: Picture, bridge: Link, ports: list[Link]) -> Iterator[Findi
             smallest,
             (_set(bridge, smallest),),
         )
+
+
+def _veth(picture: Picture, link: Link, peer: Link, done: set[frozenset[object]]) -> Iterator[Finding]:
+    """An end that is the port of a bridge has the MTU of the others there; where those differ, that is told already."""
+    what = "the two ends of a veth pair"
+    held = [end for end in (link, peer) if end.master]
+    if not held:
+        yield from _pair(link, peer, what, done)
+    elif all(_agree(picture, end) for end in held) and (both := frozenset({link.place, peer.place})) not in done:
+        done.add(both)
+        small, large = sorted((link, peer), key=lambda end: end.mtu)
+        free = [end for end in (link, peer) if not end.master]
+        yield Finding(
+            CHECK,
+            f"{small}, {large}",
+            f"{what} have different MTUs: {small} {small.mtu}, {large} {large.mtu}",
+            _SHOWS.format(small.mtu),
+            tuple(_set(end, held[0].mtu) for end in free),
+            "" if free else "both are ports of bridges: give all ports of both one MTU",
+        )
+
+
+def _agree(picture: Picture, port: Link) -> bool:
+    return all(other.mtu == port.mtu for other in picture.ports[port.netns, port.master])
 
 
 def _pair(

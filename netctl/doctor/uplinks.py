@@ -128,12 +128,12 @@ def _neighbours(address: Address, other: Address, ways: Ways) -> str | None:
 
 def _empty(picture: Picture, ways: Ways) -> Iterator[Finding]:
     owners = {(each.netns, each.ip): each for each in picture.addresses}
-    told: set[tuple[str, int, int, str | None]] = set()
+    groups: dict[tuple[object, ...], list[Rule]] = {}
     for rule in picture.rules:
-        key = (rule.netns, rule.family, rule.table, rule.source)
-        if not ways.empty(rule) or key in told:
-            continue
-        told.add(key)
+        if ways.empty(rule):
+            groups.setdefault((rule.netns, rule.family, rule.table, rule.source), []).append(rule)
+    for rules in groups.values():
+        rule = rules[0]
         owner = owners.get((rule.netns, rule.source or ""))
         yield Finding(
             EMPTY,
@@ -143,7 +143,7 @@ def _empty(picture: Picture, ways: Ways) -> Iterator[Finding]:
             "that went down, or an address that was removed: their routes go, the rules stay",
             _refill(picture, ways, rule, owner)
             if owner
-            else (ip(rule.netns, "rule", "del", *rule_words(rule), family=rule.family),),
+            else tuple(ip(each.netns, "rule", "del", *rule_words(each), family=each.family) for each in rules),
         )
 
 

@@ -104,6 +104,8 @@ def test_rule_to_an_empty_table() -> None:
     nobodys = Rule(1000, 77, 6, source="2001:db8::/32", to="2001:db8:7::1")
     found = only(replace(TWO_SUBNETS, rules=(*TWO_SUBNETS.rules, nobodys)), "empty-table")
     assert found.mend == ("ip -6 rule del pref 1000 from 2001:db8::/32 to 2001:db8:7::1 lookup 77",)
+    several = (replace(nobodys, to=None), nobodys)
+    assert len(only(replace(TWO_SUBNETS, rules=(*TWO_SUBNETS.rules, *several)), "empty-table").mend) == 2
     down = replace(change(TWO_SUBNETS, "eth2", up=False), routes=TWO_SUBNETS.routes[:3])
     assert only(down, "empty-table").mend[0] == "ip link set dev eth2 up"
     for kernels in (Rule(32767, 253), Rule(0, 255), Rule(1000, 77, more="and more")):
@@ -213,6 +215,10 @@ def test_mtus() -> None:
     assert only(add(BRIDGED, tunnel), "mtu").mend == ("ip link set dev vx mtu 1450",)
     assert examine(add(BRIDGED, replace(tunnel, mtu=1450))) == []
     assert only(change(PATCHED, "eth0", "n1", mtu=1400), "mtu").mend == ("ip -n n1 link set dev eth0 mtu 1500",)
+    behind = change(BRIDGED, "eth0", "n1", mtu=9000)
+    assert only(behind, "mtu").mend == ("ip -n n1 link set dev eth0 mtu 1500",), "the port is as its bridge has it"
+    between = add(change(behind, "eth0", "n1", master="br1"), Link(name="br1", netns="n1", kind="bridge", mtu=9000))
+    assert only(between, "mtu").mend == ()
     wired = replace(POLICY, wires=(("core", "p1", "t1"), ("gone", "p1", "nobody")))
     assert only(change(PATCHED, "t1", mtu=1400), "mtu", wired).mend == ("ip link set dev t1 mtu 1500",)
 

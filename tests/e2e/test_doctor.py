@@ -196,6 +196,7 @@ CASES = (
         "ip link set p1 mtu 9000; ip link set p1-far mtu 9000",
     ),
     Case("MTUs of a veth pair", "mtu", NICS, "ip link set eth0 mtu 1400"),
+    Case("MTU behind a bridge", "mtu", BRIDGE, "ip link set p1-far mtu 9000"),
     Case("MTU of a bridge", "mtu", BRIDGE, "ip link set br0 mtu 9000"),
     Case(
         "MTU of a tunnel",
@@ -304,7 +305,7 @@ def test_a_fault_is_found_and_mended(box: Box, case: Case) -> None:
     assert after == [], "and mended"
 
 
-STATE = "ip link; ip addr; ip rule; sysctl -a --pattern 'net.ipv4.conf.*(arp|rp_filter)'"
+STATE = "ip link; ip -4 addr; ip rule; sysctl -a --pattern 'net.ipv4.conf.*(arp|rp_filter)'"
 
 HEALTHY = ("lab", *(f"examples/0{number}" for number in range(2, 9)))
 
