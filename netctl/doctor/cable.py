@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.doctor.command import ip
+from netctl.doctor.command import inside, ip
 from netctl.doctor.finding import Finding
 from netctl.doctor.picture import Link, Picture
 from netctl.doctor.wishes import Wishes
 from netctl.path.passes import LACP, PORT_MASK
 
 NESTED, MULTICAST, LLDP_MASK, LACP_MASK = "nested-macs", "macvtap-multicast", "lldp-mask", "lacp-mask"
+REDIRECT = "dead-redirect"
 
 _LLDP = 1 << 0xE
 _LACP = 1 << LACP
@@ -18,6 +19,16 @@ _ENDS = ("veth", "tap")
 
 
 def check(picture: Picture, _wishes: Wishes) -> Iterator[Finding]:
+    for each in picture.dead:
+        where = f"{each.dev} in namespace {each.netns}" if each.netns else each.dev
+        yield Finding(
+            REDIRECT,
+            f"{where} {each.side} pref {each.preference}",
+            f"a filter of tc at {where} ({each.side}, pref {each.preference}) sends frames to a device that is gone",
+            "all that comes in there vanishes, and no counter says so; `tc filter show` calls the device «*»",
+            (inside(each.netns, "tc", "filter", "del", "dev", each.dev, each.side, "pref", each.preference),),
+            "whoever made it has to make it again, to the device that is there now; the command only takes it away",
+        )
     shared: dict[object, int] = {}
     for link in picture.links:
         if link.kind in ("macvtap", "macvlan") and link.lower:

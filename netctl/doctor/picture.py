@@ -109,6 +109,17 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Redirect:
+    """A filter of tc that sends frames to a device which is gone."""
+
+    netns: str
+    dev: str
+    side: str
+    """"ingress" or "egress"."""
+    preference: int
+
+
+@dataclass(frozen=True)
 class Guest:
     """A NIC of a virtual machine that runs."""
 
@@ -141,6 +152,7 @@ class Picture:
     filtered: frozenset[tuple[str, str]] = frozenset()
     """By namespace: "iptables" or "ip6tables" where br_netfilter hands frames on bridges to a firewall that has rules
     for what is forwarded."""
+    dead: tuple[Redirect, ...] = ()
     lacking: frozenset[str] = frozenset()
     """The modules that are needed, not there, and not loaded when they are asked for."""
     managers: tuple[Manager, ...] = ()

@@ -11,8 +11,8 @@ from pathlib import Path
 from netctl.desired.link import Place
 from netctl.desired.routing import Address as OurAddress
 from netctl.desired.routing import Route, Routing, Rule, setting_of, slashed
-from netctl.doctor.picture import Address, Link, Picture
-from netctl.kernel import address, netns, offload, programs, route, rule
+from netctl.doctor.picture import Address, Link, Picture, Redirect
+from netctl.kernel import address, netns, offload, programs, redirect, route, rule
 from netctl.kernel.address import IFA_PROTO
 from netctl.kernel.attribute import attribute, u8
 from netctl.kernel.bond import MODES as BOND_MODES
@@ -57,6 +57,7 @@ def take(endpoints: Collection[str] = ()) -> Picture:
     settings: dict[tuple[str, str], str] = {}
     filtered: set[tuple[str, str]] = set()
     marks: dict[str, str] = {}
+    dead: list[Redirect] = []
     mine: list[Routing] = []
     try:
         with Rooms() as rooms:
@@ -79,6 +80,7 @@ def take(endpoints: Collection[str] = ()) -> Picture:
                     routes += _routes(rtnl, names, where)
                     rules += _rules(rtnl, where)
                     settings.update(_settings(where, here))
+                dead += redirect.dead(rtnl, where, names)
                 if any(link.kind == "bridge" for link in seen) and any(link.master for link in seen):
                     filtered |= _filtered(where)
                 if not where:
@@ -98,6 +100,7 @@ def take(endpoints: Collection[str] = ()) -> Picture:
         rules=tuple(rules),
         settings=settings,
         filtered=frozenset(filtered),
+        dead=tuple(dead),
         managers=managers,
         kept=frozenset(each.dev for each in mine if isinstance(each, OurAddress | Route)),
         routed=any(isinstance(each, Route | Rule) for each in mine),

@@ -9,7 +9,7 @@ import pytest
 
 from netctl.desired.routing import MAIN, Route, Rule
 from netctl.doctor import Finding, Picture, Wishes, examine
-from netctl.doctor.picture import Address, Guest, Interface, Link, Manager, Switch
+from netctl.doctor.picture import Address, Guest, Interface, Link, Manager, Redirect, Switch
 from tests.doctor.host import BRIDGED, HEALTHY, KERNEL_RULES, NICS, ONE_SUBNET, PATCHED, TWO_SUBNETS
 
 POLICY = Wishes("hv1", "lab.yaml")
@@ -185,6 +185,12 @@ def test_macvtap_without_multicast() -> None:
     found = only(change(BRIDGED, "mt0", allmulticast=False), "macvtap-multicast")
     assert found.mend == ("ip link set dev mt0 allmulticast on",)
     assert examine(change(BRIDGED, "mt0", allmulticast=False, promisc=True)) == []
+
+
+def test_a_redirect_to_nowhere() -> None:
+    found = only(replace(BRIDGED, dead=(Redirect("n1", "eth0", "ingress", 10),)), "dead-redirect")
+    assert found.mend == ("ip netns exec n1 tc filter del dev eth0 ingress pref 10",)
+    assert not found.automatic, "it is to be made again"
 
 
 def test_masks() -> None:

@@ -187,6 +187,15 @@ CASES = (
         "ip link set mt0 allmulticast on up",
     ),
     Case("no multicast", "macvtap-multicast", MACVTAP, "ip link set mt0 allmulticast off"),
+    Case(
+        "redirect to nowhere",
+        "dead-redirect",
+        NICS + "ip link add gone type veth peer name gone-far; tc qdisc add dev eth0 ingress\n"
+        "tc qdisc add dev eth2 clsact\n"
+        "tc filter add dev eth0 ingress pref 10 protocol all u32 match u32 0 0 action mirred egress redirect dev gone\n"
+        "tc filter add dev eth2 egress pref 20 protocol all u32 match u32 0 0 action mirred egress redirect dev eth0\n",
+        "ip link del gone",
+    ),
     Case("no LLDP", "lldp-mask", BRIDGE, "ip link set br0 type bridge group_fwd_mask 0"),
     Case("LACP one way", "lacp-mask", BRIDGE, "ip link set p1 type bridge_slave group_fwd_mask 0x4"),
     Case(
