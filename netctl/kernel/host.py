@@ -183,6 +183,9 @@ class Host:
                 self._do(step)
                 done.append(step)
             except KernelError as error:
+                if step.verb == "change":
+                    with suppress(KernelError):
+                        self._do(_inverse(step))
                 undone, regrets = self._undo(done) if self.name is not None else ((), [])
                 return Outcome(tuple(done), step, error, undone, (*notes, *regrets))
         return Outcome(tuple(done), notes=tuple(notes))
@@ -209,8 +212,9 @@ class Host:
             try:
                 self._alter(step.after)
                 return
-            except DeviceMissing:
-                pass
+            except DeviceMissing as error:
+                if error.name != step.key[-1]:
+                    raise
         self._announce([step.after])
         self._make(step.after)
 

@@ -316,3 +316,19 @@ def test_a_veth_whose_maker_died_before_it_had_its_alias_is_ours() -> None:
     sh("ip link add ns1-eth0 group 0x6e63746c type veth peer name eth0 netns ns1 group 0x6e63746c")
     assert verbs(reach(ALL)) == [("change", "ns1-eth0"), ("change", "ns1/eth0"), ("add", "vm1-eth1")]
     assert "netctl:hv1" in sh("ip link show ns1-eth0")
+
+
+@within
+def test_a_change_that_fails_halfway_is_taken_back_too() -> None:
+    reach([NS, TAP])
+    with Host("hv1") as host:
+        before = {each.item.key: each.item.facts() for each in host.observe()}
+        wanted = replace(TAP, mac="fe:54:00:84:e3:99", master="br9")
+        outcome = host.apply(plan(host, [NS, wanted]))
+        assert outcome.failed
+        assert {each.item.key: each.item.facts() for each in host.observe()} == before
+        wanted = replace(TAP, tx_checksum=True, offloads=(("no-such-thing", True),))
+        outcome = host.apply(plan(host, [NS, wanted]))
+        assert outcome.failed
+        assert "no-such-thing" in str(outcome.error)
+        assert {each.item.key: each.item.facts() for each in host.observe()} == before
