@@ -159,20 +159,33 @@ def _facts(places: Places, host: str, questions: Sequence[tuple[Seat, Vantage]])
         values = {name: int(found.get(setting(name, what), "0")) for name in names}
         return {name: max(value, values["all"]) for name, value in values.items()}
 
-    rules = [rule.read(body, host) for body in rtnl.matching(rule.RTM_GETRULE, bytes(12))]
+    read = [rule.read(body, host) for body in rtnl.matching(rule.RTM_GETRULE, bytes(12))]
+    rules = [each for each in read if each is not None]
     ways = {}
     for seat, vantage in questions:
         back = hop(rtnl, vantage.source, seat.address) if vantage.source else None
         if back is not None:
             ways[seat.address, vantage.source] = back.device
     return Facts(
-        {nic.link.mac: nic.link.name for nic in nics},
-        in_force("rp_filter"),
-        in_force("arp_ignore"),
-        ways,
-        frozenset(each.source for each in rules if each is not None and each.source),
-        found.get(DEAF) == "1",
-        f"ip netns exec {host} " if host else "",
+        nics={nic.link.mac: nic.link.name for nic in nics},
+        rp_filter=in_force("rp_filter"),
+        arp_ignore=in_force("arp_ignore"),
+        ways=ways,
+        ruled=frozenset(each.source for each in rules if each.source),
+        twins={seat.address: _twins(nics, seat) for seat, _ in questions},
+        networks=tuple({str(ip_interface(each).network): None for nic in nics for each in nic.addresses}),
+        keeps_specifics=any(each.suppress_prefixlength == 0 for each in rules),
+        deaf=found.get(DEAF) == "1",
+        enter=f"ip netns exec {host} " if host else "",
+    )
+
+
+def _twins(nics: Sequence[Nic], seat: Seat) -> frozenset[str]:
+    """The other devices with an address in the network of one."""
+    return frozenset(
+        nic.link.name
+        for nic in nics
+        if nic.link.name != seat.nic and any(str(ip_interface(each).network) == seat.network for each in nic.addresses)
     )
 
 

@@ -33,6 +33,9 @@ ECHO_WAIT = 0.5
 REST = 0.02
 """Seconds for what is still to be read when all have arrived."""
 
+MARK = 16
+"""Octets by which an echo request is known again."""
+
 BROADCAST = b"\xff" * 6
 ARP = b"\x08\x06"
 SO_ATTACH_FILTER = 26
@@ -58,7 +61,7 @@ class _Trial:
     seat: Seat
     vantage: Vantage
     link: socket.socket
-    mark: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    mark: bytes = field(default_factory=lambda: secrets.token_bytes(MARK))
     heard: bool = False
     macs: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -94,14 +97,14 @@ class _Trial:
                 link.send(message)
 
     def outside(self, frame: bytes, outgoing: bool) -> None:
-        """A frame at the vantage."""
+        """A frame at the vantage, which is of this trial."""
         if outgoing:
             return
         if frame[12:14] == ARP and frame[20:22] == b"\0\2" and self.resolves:
             mac = frame[22:28].hex(":")
             if frame[28:32] == ip_address(self.seat.address).packed and mac not in self.macs:
                 self.macs.append(mac)
-        elif self.mark in frame and _kind(frame) == echo.REPLY[self.version]:
+        elif _kind(frame) == echo.REPLY[self.version]:
             self.arrived = True
 
     def inside(self, frame: bytes, device: str, outgoing: bool) -> None:
@@ -109,7 +112,7 @@ class _Trial:
         if frame[12:14] == ARP:
             if not outgoing and frame[22:28] == _octets(self.vantage.mac):
                 self.heard |= frame[38:42] == ip_address(self.seat.address).packed
-        elif self.mark in frame:
+        else:
             kind = _kind(frame)
             if kind == echo.REQUEST[self.version] and not outgoing and device not in self.asked:
                 self.asked.append(device)
@@ -134,9 +137,10 @@ def look(namespace: str, questions: Sequence[tuple[Seat, Vantage]]) -> list[Seen
             if where not in links:
                 links[where] = stack.enter_context(at(vantage.namespace, partial(_tapped, vantage.device)))
             trials.append(_Trial(seat, vantage, links[where]))
-        by_link: dict[socket.socket, list[_Trial]] = {}
+        by_link: dict[socket.socket, _Index] = {}
         for trial in trials:
-            by_link.setdefault(trial.link, []).append(trial)
+            by_link.setdefault(trial.link, _Index()).add(trial)
+        everything = _Index(trials)
         for link in (host, *links.values()):
             selector.register(link, selectors.EVENT_READ)
 
@@ -148,7 +152,7 @@ def look(namespace: str, questions: Sequence[tuple[Seat, Vantage]]) -> list[Seen
                 for key, _ in selector.select(left):
                     link = key.fileobj
                     assert isinstance(link, socket.socket)
-                    _take(link, trials if link is host else by_link[link], link is host)
+                    _take(link, everything if link is host else by_link[link], link is host)
 
         for _ in range(TRIES):
             for trial in trials:
@@ -167,7 +171,30 @@ def _all_arrived(trials: Iterable[_Trial]) -> bool:
     return all(trial.arrived for trial in trials)
 
 
-def _take(link: socket.socket, trials: Iterable[_Trial], host: bool) -> None:
+class _Index:
+    """Trials by what their frames carry: there may be thousands."""
+
+    def __init__(self, trials: Iterable[_Trial] = ()) -> None:
+        self._by_mark: dict[bytes, _Trial] = {}
+        self._by_address: dict[bytes, list[_Trial]] = {}
+        for trial in trials:
+            self.add(trial)
+
+    def add(self, trial: _Trial) -> None:
+        self._by_mark[trial.mark] = trial
+        self._by_address.setdefault(ip_address(trial.seat.address).packed, []).append(trial)
+
+    def of(self, frame: bytes) -> Sequence[_Trial]:
+        """Those to which a frame may belong."""
+        if frame[12:14] == ARP:
+            asking = frame[20:22] == b"\0\1"
+            return self._by_address.get(frame[38:42] if asking else frame[28:32], ())
+        start = _message(frame)
+        trial = self._by_mark.get(frame[start + 8 : start + 8 + MARK]) if start else None
+        return (trial,) if trial else ()
+
+
+def _take(link: socket.socket, index: _Index, host: bool) -> None:
     while True:
         try:
             frame, address = link.recvfrom(4096)
@@ -175,7 +202,7 @@ def _take(link: socket.socket, trials: Iterable[_Trial], host: bool) -> None:
             return
         except OSError:
             continue
-        for trial in trials:
+        for trial in index.of(frame):
             if host:
                 trial.inside(frame, address[0], address[2] == PACKET_OUTGOING)
             else:
@@ -216,12 +243,18 @@ def _ipv4(source: str, target: str, message: bytes) -> bytes:
     return head[:10] + struct.pack("!H", internet_checksum(head)) + head[12:] + message
 
 
-def _kind(frame: bytes) -> int | None:
-    """The type of the ICMP message in a frame."""
+def _message(frame: bytes) -> int:
+    """Where the ICMP message of a frame begins; 0 where there is none."""
     if frame[12:14] == b"\x08\x00" and len(frame) > 34:
-        at_message = 14 + (frame[14] & 15) * 4
-        return frame[at_message] if len(frame) > at_message else None
-    return frame[54] if frame[12:14] == b"\x86\xdd" and len(frame) > 54 else None
+        start = 14 + (frame[14] & 15) * 4
+    else:
+        start = 54 if frame[12:14] == b"\x86\xdd" else 0
+    return start if len(frame) > start else 0
+
+
+def _kind(frame: bytes) -> int:
+    """The type of the ICMP message in a frame that has one."""
+    return frame[_message(frame)]
 
 
 def _octets(mac: str) -> bytes:

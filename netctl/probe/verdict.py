@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 Trouble = Literal["flux", "taken", "unanswered", "dropped", "other NIC", "lost"]
 """Another NIC answers ARP; another machine does; nobody does; a question came in and was not answered; the answer left
-by another NIC; it left and did not arrive."""
+by another NIC than the question came in by; it left and did not arrive."""
 
 STRICT = 1
 
@@ -72,6 +73,12 @@ class Facts:
     """By address here and address there: the device by which the routes send; missing where they have no way."""
     ruled: frozenset[str] = frozenset()
     """The addresses from which there is a rule of its own."""
+    twins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By address: the other devices with an address in its network."""
+    networks: tuple[str, ...] = ()
+    """Those of all its addresses."""
+    keeps_specifics: bool = False
+    """Whether there is a rule that asks main for all but its default route."""
     deaf: bool = False
     """Whether it answers no echo requests (icmp_echo_ignore_all)."""
     enter: str = ""
@@ -146,14 +153,12 @@ def _of_macs(seat: Seat, vantage: Vantage, seen: Seen, facts: Facts) -> Iterator
             "give one of the two another address",
         )
     if others:
-        nics = sorted({*others, seat.nic})
-        settings = " ".join(setting(nic, what) for nic in nics for what in ("arp_ignore=1", "arp_announce=2"))
         values = ", ".join(f"{nic} has arp_ignore={facts.arp_ignore.get(nic, 0)}" for nic in others)
         yield Fault(
             "flux",
             f"ARP for {seat.address}, which is {seat.nic}'s, is answered by {' and '.join(others)}",
             f"ARP flux: a NIC answers for the addresses of all of them ({values})",
-            f"uplinks of the policy (docs/uplinks.md), or `{facts.enter}sysctl -w {settings}`",
+            _no_flux({*others, seat.nic}, facts),
         )
     if vantage.near and not vantage.own and seen.heard and not seen.macs and ":" not in seat.address:
         yield Fault(
@@ -165,20 +170,33 @@ def _of_macs(seat: Seat, vantage: Vantage, seen: Seen, facts: Facts) -> Iterator
         )
 
 
+def _no_flux(nics: Iterable[str], facts: Facts) -> str:
+    """How each of some NICs answers ARP for its own addresses alone."""
+    settings = " ".join(setting(nic, what) for nic in sorted(nics) for what in ("arp_ignore=1", "arp_announce=2"))
+    return f"uplinks of the policy (docs/uplinks.md), or `{facts.enter}sysctl -w {settings}`"
+
+
 def _of_echo(seat: Seat, vantage: Vantage, seen: Seen, facts: Facts) -> Iterator[Fault]:
     if not seen.asked:
         return
-    entry = seat.nic if seat.nic in seen.asked else seen.asked[-1]
+    entry = seen.asked[-1]
     way = facts.ways.get((seat.address, vantage.source))
     from_where = f"asked by {entry}, {seat.address}"
     uplink = _uplink(seat, vantage, facts)
+    if entry in facts.twins.get(seat.address, ()):
+        yield Fault(
+            "flux",
+            f"what {vantage.name} asks of {seat.address}, which is {seat.nic}'s, comes in by {entry}",
+            "a router has learnt the wrong MAC: a NIC answers ARP for the addresses of all of them",
+            _no_flux({entry, seat.nic}, facts),
+        )
     if not seen.left:
         yield Fault(
             "dropped",
             f"{from_where} does not answer {vantage.source}",
             *_why_dropped(entry, way, facts, uplink),
         )
-    elif seat.nic not in seen.left:
+    elif entry not in seen.left:
         ruled = seat.address in facts.ruled
         what = "its rule leads to a table that sends so" if ruled else "no rule is for what it sends"
         yield Fault(
@@ -192,18 +210,24 @@ def _of_echo(seat: Seat, vantage: Vantage, seen: Seen, facts: Facts) -> Iterator
             "lost",
             f"the answer of {seat.address} left by {seen.left[0]} and did not come to {vantage.name}",
             "a router on the way filters it, or drops what comes by another way than it would go back (rp_filter)",
-            uplink if seat.nic not in seen.left else "look at `sysctl -ar rp_filter` and the filters of those routers",
+            uplink if entry not in seen.left else "look at `sysctl -ar rp_filter` and the filters of those routers",
         )
 
 
 def _uplink(seat: Seat, vantage: Vantage, facts: Facts) -> str:
-    """How the address gets a way of its own."""
+    """How the address gets a way of its own, with the rules that an uplink has (`netctl.desired.uplink`)."""
     ip = f"{facts.enter}{'ip -6' if ':' in seat.address else 'ip'}"
-    route = f"{seat.network} dev {seat.nic}" if vantage.near else f"default via GATEWAY dev {seat.nic}"
-    return (
-        f"an uplink of the policy for {seat.nic} (docs/uplinks.md), or `{ip} route add {route} table {seat.table}; "
-        f"{ip} rule add priority 11010 from {seat.address} lookup {seat.table}`"
-    )
+    asker = ip_address(vantage.source)
+    network = next((each for each in facts.networks if asker in ip_network(each)), None)
+    route = seat.network if network == seat.network else "default via GATEWAY"
+    commands = [f"{ip} route replace {route} dev {seat.nic} table {seat.table}"]
+    if network:
+        commands.append(f"{ip} rule add priority 10990 from {seat.address} to {network} lookup {seat.table}")
+    else:
+        commands.append(f"{ip} rule add priority 11010 from {seat.address} lookup {seat.table}")
+        if not facts.keeps_specifics:
+            commands.append(f"{ip} rule add priority 11000 lookup main suppress_prefixlength 0")
+    return f"an uplink of the policy for {seat.nic} (docs/uplinks.md), or `{'; '.join(commands)}`"
 
 
 def _why_dropped(entry: str, way: str | None, facts: Facts, uplink: str) -> tuple[str, str]:

@@ -99,7 +99,8 @@ def test_two_subnets_are_asked_through_a_router(box: Box, strictness: int) -> No
         assert (kinds(client), client["left_by"], client["arrived"]) == (["other NIC"], ["eth0"], True)
     box.run(client["faults"][0]["remedy"].split("`")[1].replace("GATEWAY", "192.168.2.254"))
     assert trial(ask(box, "--from", "client", code=0), "192.168.2.1", "client")["left_by"] == ["eth2"]
-    box.run("ip rule del pref 11010; ip route del default; ip addr flush dev eth0; ip addr flush dev eth2")
+    box.run("ip rule del pref 11010; ip rule del pref 11000; ip route del default")
+    box.run("ip addr flush dev eth0; ip addr flush dev eth2")
     Lab(box).apply(TWO_SUBNETS)
     box.wait_for(lambda: "tentative" not in box.run("ip -6 addr").stdout, 5, "the IPv6 addresses to be good")
     found = ask(box, code=0)
@@ -115,7 +116,14 @@ def test_a_host_that_is_a_namespace_and_an_address_that_is_somebody_elses_too(bo
     assert "`ip netns exec house sysctl -w net.ipv4.conf.eth1.arp_ignore=1 " in flux[0]["remedy"]
     mend(box, found, "flux")
     mend(box, found, "other NIC")
-    ask(box, "--of", "house", code=0)
+    box.run(
+        "ip netns add guest; ip link add g0 netns house type veth peer name eth0 netns guest;"
+        "ip -n house link set g0 up; ip -n house addr add 10.2.0.1/24 dev g0;"
+        "ip -n guest link set eth0 up; ip -n guest addr add 10.2.0.9/24 dev eth0;"
+        "ip -n guest route add default via 10.2.0.1"
+    )
+    found = ask(box, "--of", "house", code=0)
+    assert trial(found, "10.1.0.1", "guest")["asked_by"] == ["g0"], "the host is its router"
     box.run(
         "ip netns add thief; ip link add p3 netns lan type veth peer name eth0 netns thief;"
         "ip -n lan link set p3 master sw up; ip -n thief link set eth0 up; ip -n thief addr add 10.1.0.2/32 dev eth0"
@@ -129,10 +137,10 @@ def test_a_host_that_is_a_namespace_and_an_address_that_is_somebody_elses_too(bo
     assert (fault["kind"], fault["because"]) == ("dropped", "it answers no echo requests")
     box.run("ip -n house link set eth2 down")
     for arguments, said in (
-        (("--of", "mouse"), "there is house, lan, thief"),
-        (("--of", "house", "--address", "10.1.0.7"), "it has 10.1.0.1, 10.1.0.2"),
+        (("--of", "mouse"), "there is guest, house, lan, thief"),
+        (("--of", "house", "--address", "10.1.0.7"), "it has 10.1.0.1, 10.1.0.2, 10.2.0.1"),
         (("--of", "house", "--address", "10.1"), "this is no address"),
-        (("--of", "house", "--from", "cellar"), "there is lan, thief, ., ./eth1"),
+        (("--of", "house", "--from", "cellar"), "there is guest, lan, thief, ., ./eth1, ./g0"),
     ):
         done = Lab(box).netctl("probe", "symmetric", *arguments, check=False)
         assert done.returncode == 2

@@ -42,11 +42,25 @@ def test_by_which_nic_an_answer_leaves() -> None:
     (fault,) = judge(SEAT, FAR, Seen(True, (), ("eth1.5",), ("eth0",), "02:00:00:00:00:01", True), FACTS).faults
     assert fault.kind == "other NIC"
     assert "no rule is for what it sends" in fault.because
-    assert "ip route add default via GATEWAY dev eth1.5 table 1005" in fault.remedy
+    assert fault.remedy.split("`")[1] == (
+        "ip route replace default via GATEWAY dev eth1.5 table 1005; "
+        "ip rule add priority 11010 from 10.0.0.2 lookup 1005; "
+        "ip rule add priority 11000 lookup main suppress_prefixlength 0"
+    )
+    known = Facts(FACTS.nics, ways=FACTS.ways, networks=("10.9.0.0/16",))
+    (fault,) = judge(SEAT, FAR, Seen(True, (), ("eth1.5",), ("eth0",), "02:00:00:00:00:01", True), known).faults
+    assert "ip rule add priority 10990 from 10.0.0.2 to 10.9.0.0/16 lookup 1005`" in fault.remedy
     ruled = Facts(FACTS.nics, ways=FACTS.ways, ruled=frozenset({SEAT.address}))
     (fault,) = judge(SEAT, FAR, Seen(True, (), ("eth1.5",), ("eth0",), "02:00:00:00:00:01", True), ruled).faults
     assert "its rule leads to a table that sends so" in fault.because
     assert kinds(FAR, Seen(True, (), ("eth1.5",), ("eth1.5",), SEAT.mac, False)) == ["lost"]
+
+
+def test_a_question_that_comes_in_by_another_nic() -> None:
+    other = Seen(True, (), ("eth0",), ("eth0",), "02:00:00:00:00:01", True)
+    assert kinds(FAR, other) == [], "as guests ask whose router the host is"
+    twins = Facts(FACTS.nics, ways=FACTS.ways, twins={SEAT.address: frozenset({"eth0"})})
+    assert kinds(FAR, other, twins) == ["flux"]
 
 
 def test_why_nothing_is_answered() -> None:
