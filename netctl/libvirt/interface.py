@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from netctl.desired.host import devices
-from netctl.desired.link import Link, Macvtap, Tap
+from netctl.desired.link import Link, Tap
 from netctl.desired.mac import guest_mac
 from netctl.policy import Loaded, host_side
 from netctl.policy.guest import VethNic
@@ -38,14 +38,14 @@ def interfaces(loaded: Loaded, host: str, guest: str, queues: int) -> Iterator[s
         if isinstance(nic, VethNic):
             raise NoInterface(f"NIC {name} of {guest} is a veth, which libvirt cannot open: say device: tap or macvtap")
         device = links["", host_side(guest, name, nic)]
-        below = links.get((device.lower_netns, device.lower)) if isinstance(device, Macvtap) else device
-        plain = below is not None and below.tx_checksum is False
-        yield _element(device, nic.mac or guest_mac(host, guest, name), queues, plain)
+        yield _element(device, nic.mac or guest_mac(host, guest, name), queues)
 
 
-def _element(device: Link, mac: str, queues: int, plain: bool) -> str:
-    """`plain`: every frame is complete as it leaves the guest, and comes so. The userspace datapath of Open vSwitch
-    does not finish what a virtio NIC leaves to the host: TCP would never connect while ping works."""
+def _element(device: Link, mac: str, queues: int) -> str:
+    """On the userspace datapath of Open vSwitch every frame is to be complete as it leaves the guest: that does not
+    finish what a virtio NIC leaves to the host, and TCP would never connect while ping works. Behind a macvtap the
+    kernel does, in the device below."""
+    plain = isinstance(device, Tap) and device.tx_checksum is False
     interface = Element("interface", type="ethernet")
     SubElement(interface, "mac", address=mac)
     SubElement(interface, "target", dev=device.name, managed="no")

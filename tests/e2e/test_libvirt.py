@@ -21,7 +21,7 @@ hosts:
     bridges:
       panel0: {datapath: netdev, ports: [veth0_b]}
     guests:
-      vm1: {nics: {eth1: {mac: "52:54:00:74:e2:c3", device: tap, bridge: panel0}}}
+      vm1: {nics: {eth1: {mac: "52:54:00:74:e2:c3", device: tap, bridge: panel0, multi_queue: true}}}
       vm2: {nics: {eth1: {mac: "52:54:00:ab:0d:1a", device: macvtap, lower: veth0_a, allmulticast: true}}}
     links:
       veth0_a: {kind: veth, peer: veth0_b}
@@ -213,6 +213,11 @@ def test_a_guest_whose_devices_cannot_be_made_does_not_start(libvirt: Libvirt) -
     code, said = libvirt.create("vm1", lab.netctl("libvirt", "xml", "vm1", lab.policy).stdout, check=False)
     assert code
     assert "vm1-eth1 is there already and netctl did not make it" in said
+    one = f"<domain><name>vm1</name><devices>{ETHERNET.replace('DEV', 'vm1-eth1')}</devices></domain>"
+    hook = ["/etc/libvirt/hooks/qemu.d/netctl", "vm1", "prepare", "begin", "-"]
+    done = box.run(hook, input=one, check=False)
+    assert done.returncode == 1
+    assert "vm1-eth1 is made for several queues, and the domain's <interface> asks for 1" in done.stderr
     assert libvirt.names() == []
 
 
