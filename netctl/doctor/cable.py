@@ -81,7 +81,9 @@ def _nested(link: Link, alone: bool) -> Finding:
 
 
 def _masks(picture: Picture, bridge: Link, ports: list[Link]) -> Iterator[Finding]:
+    """What a policy says of a bridge is meant, LLDP included; of one that was made by hand nobody said."""
     cable = len(ports) == 2 and all(port.kind in _ENDS for port in ports) and bridge.place not in picture.addressed
+    cable = cable and not bridge.mark
     if cable and not all((bridge.group_fwd_mask | port.port_group_fwd_mask) & _LLDP for port in ports):
         yield Finding(
             LLDP_MASK,
@@ -90,8 +92,7 @@ def _masks(picture: Picture, bridge: Link, ports: list[Link]) -> Iterator[Findin
             f"(group_fwd_mask {bridge.group_fwd_mask:#x})",
             "lldpd at either end shows no neighbour, while ping works",
             (ip(*_kind(bridge, "bridge"), "group_fwd_mask", f"{bridge.group_fwd_mask | _LLDP:#x}"),),
-            _in_policy(bridge, "group_fwd_mask: lldp"),
-            "trap",
+            severity="trap",
         )
     for port in ports:
         others = [other for other in ports if other is not port]

@@ -196,6 +196,7 @@ def test_a_redirect_to_nowhere() -> None:
 def test_masks() -> None:
     closed = change(BRIDGED, "br0", group_fwd_mask=0x8)
     assert only(closed, "lldp-mask").mend == ("ip link set dev br0 type bridge group_fwd_mask 0x4008",)
+    assert examine(change(closed, "br0", mark="hv1")) == [], "its policy says what it forwards"
     a_switch = add(closed, Link(name="p3", kind="veth", master="br0"))
     assert examine(a_switch) == [], "between three, LLDP is not to pass"
     assert examine(change(closed, "p1", kind="")) == [], "a host at its NIC is no cable"
