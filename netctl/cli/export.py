@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import click
 
 from netctl import __version__
-from netctl.cli.host_look import look, policies
+from netctl.cli.host_look import knowledge, look
 from netctl.cli.inputs import need_root, say_and_exit
 from netctl.cli.machine import Failed, Plans, open_machine
 from netctl.controller.planning import Panel
 from netctl.desired.device import Device
-from netctl.desired.flows import cookie_of
 from netctl.desired.link import Nic
 from netctl.desired.routing import device_of
 from netctl.export import Draft, Path, Scope, Written, draft, write
 from netctl.kernel.errors import KernelError
 from netctl.openflow.local import SwitchError
 from netctl.plan import Key, Step
-from netctl.policy import Loaded, load, loads
+from netctl.policy import Loaded, loads
 
 ROUNDS = 50
 """How often what does not hold is taken out, before what is left is told of."""
@@ -69,8 +68,9 @@ def export(host: str | None, everything: bool) -> tuple[Written, str, list[str]]
     """
     survey, switching, name = look(host)
     without: dict[Path, str] = {}
+    knows = knowledge(name)
     for _ in range(ROUNDS):
-        made = draft(Scope(survey, switching, name, everything, _names(), without))
+        made = draft(Scope(survey, switching, name, everything, knows.names, knows.guests, without))
         written = write(made, _head(name, everything))
         loaded = loads(written.text, NAME)
         if loaded.policy is None:
@@ -91,16 +91,6 @@ def export(host: str | None, everything: bool) -> tuple[Written, str, list[str]]
 def _head(host: str, everything: bool) -> list[str]:
     whose = "all that netctl has words for" if everything else "what netctl made"
     return [f"The host {host} as netctl {__version__} found it, {whose}."]
-
-
-def _names() -> Mapping[int, str]:
-    """The names of the wires of the policies that are in force here, if any is found: switches do not keep them."""
-    names: dict[int, str] = {}
-    for path in policies():
-        loaded = load(path)
-        if loaded.policy is not None:
-            names |= {cookie_of(name): name for name in loaded.wiring.cables}
-    return names
 
 
 def _refused(loaded: Loaded, written: Written) -> dict[Path, str]:

@@ -16,6 +16,7 @@ from netctl.desired.flow import MAX_PORT, Flow
 from netctl.desired.row import Bridge
 from netctl.desired.survey import Survey, Switching
 from netctl.export import Known, View, known, view
+from netctl.export.draft import Guest
 from netctl.kernel.survey import survey
 from netctl.openflow.local import LocalSwitch, SwitchError, management
 from netctl.ovsdb.database import Database
@@ -41,19 +42,20 @@ def picture() -> View:
     Failed."""
     seen = survey()
     name = next(iter(_names(seen)), None) or _name(seen)
-    for path in policies():
-        found = known(load(path), name)
-        if found != Known():
-            break
-    else:
-        found = Known()
-    return view(seen, switching(name), name, found)
+    return view(seen, switching(name), name, knowledge(name))
 
 
-def policies() -> list[str]:
-    """Where policies are that may be in force here: those of agents, and that which is looked for."""
+def knowledge(host: str) -> Known:
+    """What the policies say that may be in force here, those of agents and that which is looked for: a host keeps
+    neither the names of wires nor those of guests."""
     sources = [str(each.get("source") or "") for each in agents()]
-    return list(dict.fromkeys((*filter(None, sources), str(find(None, None)))))
+    guests: dict[str, Guest] = {}
+    names: dict[int, str] = {}
+    for path in reversed(dict.fromkeys((*filter(None, sources), str(find(None, None))))):
+        found = known(load(path), host)
+        guests |= found.guests
+        names |= found.names
+    return Known(guests, names)
 
 
 def _names(survey: Survey) -> list[str]:

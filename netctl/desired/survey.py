@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -105,8 +105,14 @@ class Survey:
                 found[over] = (*found.get(over, ()), each)
         return found
 
-    def within(self, netns: str) -> Iterator[Standing]:
-        return (each for each in self.devices if each.link.netns == netns)
+    @cached_property
+    def routes_of(self) -> Mapping[Place, tuple[Leading, ...]]:
+        """Those by each device."""
+        found: dict[Place, tuple[Leading, ...]] = {}
+        for each in self.routes:
+            place = (each.route.netns, each.route.dev)
+            found[place] = (*found.get(place, ()), each)
+        return found
 
     def tables(self, netns: str = "") -> Mapping[int, tuple[Leading, ...]]:
         """The routes of a namespace by table, without those that the kernel made in main for addresses."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
@@ -152,6 +152,8 @@ class _Devices:
     def _as_guest(self, each: Standing, namespaces: Mapping[str, Entry]) -> bool:
         """Write a veth that leads into a namespace as a NIC of that; both its ends then are."""
         link = each.link
+        if isinstance(link, kinds.Tap | kinds.Macvtap):
+            return self._as_machine(each, link)
         if not isinstance(link, kinds.Veth):
             return False
         there = self.scope.survey.at.get((link.peer_netns, link.peer))
@@ -171,6 +173,43 @@ class _Devices:
             self.made.others.add(("guests", guest, "nics", nic))
         for place in (outer.place, inner.place):
             self.made.made[place] = ("guests", guest, "nics", nic)
+        return True
+
+    def _as_machine(self, each: Standing, link: kinds.Tap | kinds.Macvtap) -> bool:
+        """Write a tap or macvtap as the NIC of the virtual machine that a policy knows behind it."""
+        guest = self.scope.guests.get(link.name) if not link.netns else None
+        if guest is None or each.owner != self.scope.host or self.scope.survey.namespaces.get(guest.name) is not None:
+            return False
+        path = ("guests", guest.name, "nics", guest.nic)
+        bridge = self._bridge(link)
+        is_tap = isinstance(link, kinds.Tap)
+        if (
+            path in self.scope.without
+            or link.mac != (tap_mac(guest.mac) if is_tap else guest.mac)
+            or not (link.up or bridge is not None)
+            or link.addresses
+            or any(True for _ in self._routes_of(each))
+            or (is_tap and (link.allmulticast or (link.promisc and bridge is None)))
+            or (is_tap and link.tx_checksum is not (bridge is None or bridge.datapath != "netdev"))
+        ):
+            return False
+        said: dict[str, Any] = {"device": link.kind, "mac": guest.mac}
+        if link.name != f"{guest.name}-{guest.nic}":
+            said["name"] = link.name
+        if isinstance(link, kinds.Tap):
+            said |= self._tap(replace(link, vnet_hdr=False))
+            if bridge is not None:
+                said["bridge"] = self.scope.switching.bridge_of[link.name]
+            elif link.master:
+                said |= {"master": link.master, **self._port(link)}
+        else:
+            said |= {"lower": link.lower, "mode": link.mode}
+            said |= {name: True for name in ("allmulticast", "promisc") if getattr(link, name)}
+        if link.mtu != ETHERNET_MTU:
+            said["mtu"] = link.mtu
+        entry = self.made.guests.setdefault(guest.name, Entry({"nics": {}}))
+        entry.value["nics"][guest.nic] = said
+        self.made.made[each.place] = path
         return True
 
     def _fits_guest(self, outer: Standing, inner: Standing) -> bool:
@@ -364,9 +403,9 @@ class _Devices:
     # -- routes and settings
 
     def _routes_of(self, each: Standing) -> Iterator[Route]:
-        for leading in self.scope.survey.routes:
+        for leading in self.scope.survey.routes_of.get(each.place, ()):
             route = leading.route
-            if (route.netns, route.dev) != each.place or route in self.taken.routes:
+            if route in self.taken.routes:
                 continue
             if leading.ours or (self.scope.everything and leading.protocol in BY_HAND):
                 yield route

@@ -13,6 +13,15 @@ Path = tuple[str, ...]
 """The way to a part from the host's entry, or from the top for wires and taps: ("links", "br1")."""
 
 
+@dataclass(frozen=True)
+class Guest:
+    """Who is behind a device, as a policy says it."""
+
+    name: str
+    nic: str
+    mac: str
+
+
 @dataclass
 class Entry:
     value: Any
@@ -59,6 +68,8 @@ class Scope:
     """Others' too."""
     names: Mapping[int, str] = field(default_factory=dict)
     """Names that wires may have, by their flows' cookie."""
+    guests: Mapping[str, Guest] = field(default_factory=dict)
+    """Virtual machines that a policy puts behind devices of the host, by device."""
     without: Mapping[Path, str] = field(default_factory=dict)
     """Parts that are not to be said, each with why."""
 

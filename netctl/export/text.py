@@ -38,7 +38,7 @@ def write(draft: Draft, head: Iterable[str] = ()) -> Written:
         page.line(4, f"{name}:")
         for key, entry in section.items():
             page.comment(6, entry.notes)
-            if name == "guests" and isinstance(entry.value, dict):
+            if name == "guests" and entry.value is not None:
                 page.guest(key, entry.value, (name, key))
             elif entry.value is not None:
                 page.entry(6, key, entry.value, (name, key))

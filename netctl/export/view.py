@@ -16,7 +16,7 @@ from netctl.desired.routing import MAIN
 from netctl.desired.row import Bridge
 from netctl.desired.survey import BY_HAND, KERNEL, Standing, Survey, Switching
 from netctl.export import wires
-from netctl.export.draft import Scope
+from netctl.export.draft import Guest, Scope
 from netctl.export.policy import draft
 from netctl.policy import Loaded, host_side
 from netctl.policy.model import default_name
@@ -36,15 +36,6 @@ SWITCH = "Open vSwitch bridge"
 
 BRIDGES = (SWITCH, "bridge", "bond")
 """The kinds that have ports."""
-
-
-@dataclass(frozen=True)
-class Guest:
-    """Who is behind a device, as a policy says it."""
-
-    name: str
-    nic: str
-    mac: str
 
 
 @dataclass(frozen=True)

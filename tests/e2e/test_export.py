@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,87 @@ def test_a_wire_whose_name_nobody_knows_gets_one_that_fits(lab: Lab) -> None:
     assert "name: wire-" in text
     assert "a_to_b: 10mbit" in text
     assert plan(lab) == []
+
+
+MACHINES = """
+version: 1
+hosts:
+  hv1:
+    bridges: {ovbr0: {datapath: netdev}}
+    guests:
+      vm1:
+        nics:
+          eth0: {device: tap, mac: "52:54:00:84:e3:62", bridge: ovbr0, owner: 1000}
+          eth1: {device: macvtap, lower: under, mac: "52:54:00:74:e2:c3", mode: passthru, allmulticast: true}
+          eth2: {device: tap, mac: "fe:54:00:84:e3:63", name: third, master: br1, port: {hairpin: true}, mtu: 9000}
+    links: {br1: {kind: bridge}, under: {kind: veth, peer: over}}
+"""
+
+
+def test_virtual_machines_are_known_from_the_policy_in_force(lab: Lab) -> None:
+    lab.box.start_ovs()
+    lab.apply(MACHINES)
+    alone = exported(lab)
+    assert "vm1-eth0: {kind: tap, owner: 1000, mac: 'fe:54:00:84:e3:62'}" in alone, "a host keeps no guests"
+    assert plan(lab) == []
+    lab.write(MACHINES)
+    lab.box.run(["cp", lab.policy, "/run/in-force.yaml"])
+    env = {"NETCTL_POLICY": "/run/in-force.yaml"}
+    text = lab.box.run([sys.executable, "-m", "netctl.cli", "export"], env=env).stdout
+    assert "vm1:" in text
+    assert "kind: tap" not in text
+    assert "name: third, master: br1, port: {hairpin: true}, mtu: 9000" in text
+    lab.write(text)
+    assert plan(lab) == []
+    shown = lab.box.run([sys.executable, "-m", "netctl.cli", "show", "host"], env=env).stdout
+    assert "MAC fe:54:00:84:e3:62: the guest's 52:54:00:84:e3:62 with fe in front" in shown
+    assert "MAC fa:54:00:84:e3:63: the guest's fe:54:00:84:e3:63 with fa in front" in shown
+    assert "MAC 52:54:00:74:e2:c3: the guest's own, as a macvtap's must be" in shown
+    assert "guest vm1, NIC eth1" in shown
+
+
+def test_show_host_is_a_picture_of_it(lab: Lab) -> None:
+    lab.box.start_ovs()
+    lab.box.run(SEEDS + SWITCH)
+    lab.apply((ROOT / "flows/examples/07-rate-limit.yaml").read_text().replace("ns1", "nsa").replace("ns2", "nsb"))
+    env = {"NETCTL_POLICY": lab.policy}
+
+    def show(*options: str) -> str:
+        command = [sys.executable, "-m", "netctl.cli", "show", "host", *options]
+        return lab.box.run(command, env=env).stdout
+
+    lines = [line.strip(" │├└─") for line in show().splitlines()]
+    assert lines[0] == "host hv1"
+    for line in (
+        "bridge ovs0  Open vSwitch, netdev, 3 flows of others  somebody else's",
+        "wire pa--pb <-> pb  somebody else's flows",
+        "bridge rate0  Open vSwitch, netdev, ports without a wire: nothing  netctl's",
+        "nsa-eth0  veth  <-> nsa/eth0  netctl's",
+        "wire slow <-> nsb-eth0  10mbit out",
+        "namespace nsa  netctl's",
+        "eth0  veth  <-> nsa-eth0  10.7.0.1/24  netctl's",
+        "Linux bridge br2  somebody else's",
+        "namespace ns1  somebody else's",
+    ):
+        assert line in lines, lines
+    assert any("not pinned: the lowest of its ports', " in line for line in lines)
+    assert len([line for line in lines if line.startswith("veth-br1-br2 ")]) == 1
+    drawn = json.loads(show("--json"))
+    assert drawn == json.loads(show("--format", "json"))
+    (slow,) = [wire for wire in drawn["wires"] if wire["ours"]]
+    assert (slow["name"], slow["rates"]) == ("slow", ["10mbit", ""])
+    assert "subgraph" in show("--format", "mermaid")
+    assert show("--format", "dot").startswith("graph netctl {")
+    refused = lab.netctl("show", "host", "--status", check=False)
+    assert refused.returncode == 1
+    assert "no agent has run here" in refused.stderr
+    agent = lab.agent()
+    lab.box.wait_for(lambda: lab.agent_status()["converged"], 20, "the agent")
+    assert re.match(r"agent +hv1, process [0-9]+\n", show())
+    assert json.loads(show("--json"))["agents"][0]["host"] == "hv1"
+    assert json.loads(show("--json", "--status"))[0]["host"] == "hv1"
+    agent.terminate()
+    agent.wait(10)
 
 
 def test_wires_in_vlans_copies_and_what_the_controller_hears_are_seen_in_the_flows(lab: Lab) -> None:
