@@ -24,7 +24,7 @@ def command(host: str | None, policy: str | None, once: bool, listen: str | None
 
     What somebody deletes or changes is put right within a second; a change of the policy's files is applied, a
     wrong one refused and the one before kept. Ends on SIGTERM or Ctrl-C and leaves the devices as they are;
-    `netctl down` removes them. Its status is what `netctl show host` shows.
+    `netctl down` removes them. Its status is what `netctl show host --status` shows.
 
     \b
     netctl agent

@@ -293,7 +293,7 @@ def test_a_bridge_of_somebody_elses_is_taken_over_with_its_wire(lab: Lab) -> Non
     text = exported(lab, "--all")
     assert "ovs0: {datapath: netdev, adopt: true, ports: [pa, pb, pc]}" in text
     assert "- [pa, pb]" in text
-    assert "1 flows that others wrote" in text
+    assert "1 flow of others that is no wire" in text
     taken, wire = plan(lab)
     assert taken.startswith("~ bridge ovs0: adopted no -> yes")
     assert wire.startswith("+ wire ovs0/pa--pb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netctl.desired import link as kinds
 from netctl.desired.device import plan_host
@@ -16,7 +17,7 @@ from netctl.plan import Found
 from netctl.policy import loads
 
 MAC = "02:00:00:00:00:01"
-PLAIN = {"mtu": 1500, "mac": MAC, "txqueuelen": 1000, "tx_checksum": True}
+PLAIN: dict[str, Any] = {"mtu": 1500, "mac": MAC, "txqueuelen": 1000, "tx_checksum": True}
 BRIDGE = PLAIN | {"forward_delay": 15, "ageing": 300, "group_fwd_mask": 0}
 """As the kernel makes one."""
 

@@ -13,7 +13,8 @@ from netctl.desired.mac import guest_mac, stable_mac, tap_mac
 from netctl.desired.routing import Route, Rule
 from netctl.desired.survey import Asked, Leading, Standing, Survey, Switching
 from netctl.export import Known, known, view
-from netctl.export.view import Guest, mac_why
+from netctl.export.draft import Guest
+from netctl.export.view import mac_why
 from netctl.policy import loads
 
 GUEST = Guest("vm1", "eth1", "52:54:00:84:e3:62")
