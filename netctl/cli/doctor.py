@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from netctl import rundir
-from netctl.cli.inputs import need_root, say_and_exit
+from netctl.cli.inputs import need_root, netctl, say_and_exit
 from netctl.cli.plain import plain
 from netctl.desired.host import NoSuchHost, choose_host
 from netctl.doctor import Finding, Picture, Wishes, examine, wishes
@@ -98,6 +98,7 @@ class Visit:
             lacking=lacking(self.wishes.kinds),
             agents=frozenset(host for host in self._hosts(picture) if rundir.alive(f"agent-{host}") is not None),
             broken_off=self._broken_off(),
+            netctl=netctl(),
         )
 
     def _switches(self) -> Any:

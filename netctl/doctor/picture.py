@@ -168,6 +168,9 @@ class Picture:
     broken_off: str = ""
     """The change, in the words of its command, that nobody ended or takes back."""
 
+    netctl: str = "netctl"
+    """How the command is called here."""
+
     @cached_property
     def by_place(self) -> dict[Place, Link]:
         return {link.place: link for link in self.links}

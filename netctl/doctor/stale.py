@@ -23,7 +23,7 @@ def check(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
             picture.broken_off,
             f"`{picture.broken_off}` was broken off in the middle, and nobody has taken back what it did",
             "the host is neither as it was nor as the policy says",
-            (said("netctl", "confirm", "--cancel"),),
+            (said(picture.netctl, "confirm", "--cancel"),),
         )
 
 

@@ -144,6 +144,7 @@ def _empty(picture: Picture, ways: Ways) -> Iterator[Finding]:
             _refill(picture, ways, rule, owner)
             if owner
             else tuple(ip(each.netns, "rule", "del", *rule_words(each), family=each.family) for each in rules),
+            "" if owner else "does somebody fill the table later, a VPN or a routing daemon? if not, run the command",
         )
 
 

@@ -104,6 +104,7 @@ def test_rule_to_an_empty_table() -> None:
     nobodys = Rule(1000, 77, 6, source="2001:db8::/32", to="2001:db8:7::1")
     found = only(replace(TWO_SUBNETS, rules=(*TWO_SUBNETS.rules, nobodys)), "empty-table")
     assert found.mend == ("ip -6 rule del pref 1000 from 2001:db8::/32 to 2001:db8:7::1 lookup 77",)
+    assert not found.automatic, "somebody may fill it later"
     several = (replace(nobodys, to=None), nobodys)
     assert len(only(replace(TWO_SUBNETS, rules=(*TWO_SUBNETS.rules, *several)), "empty-table").mend) == 2
     down = replace(change(TWO_SUBNETS, "eth2", up=False), routes=TWO_SUBNETS.routes[:3])
