@@ -67,6 +67,9 @@ def export(host: str | None, everything: bool) -> tuple[Written, str, list[str]]
     Raises Failed, SwitchError, KernelError.
     """
     survey, switching, name = look(host)
+    for bridge, why in switching.silent.items():
+        if switching.bridges[bridge].ours:
+            raise Failed(f"bridge {bridge}, which is netctl's, cannot be looked at: {why}")
     without: dict[Path, str] = {}
     knows = knowledge(name)
     for _ in range(ROUNDS):

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,14 @@ def look(host: str | None) -> tuple[Survey, Switching, str]:
 
 
 def picture() -> View:
-    """The host as a person looks at it; of several hosts on one machine as the first sees it. Raises KernelError and
-    Failed."""
+    """The host as a person looks at it; of several hosts on one machine as the first sees it. An Open vSwitch that does
+    not answer is told of. Raises KernelError."""
     seen = survey()
     name = next(iter(_names(seen)), None) or _name(seen)
-    return view(seen, switching(name), name, knowledge(name))
+    try:
+        return view(seen, switching(name), name, knowledge(name))
+    except Failed as error:
+        return view(replace(seen, unsaid=(*seen.unsaid, str(error))), Switching(), name, knowledge(name))
 
 
 def knowledge(host: str) -> Known:

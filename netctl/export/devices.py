@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 from typing import Any
@@ -15,7 +15,7 @@ from netctl.desired.row import Bridge
 from netctl.desired.survey import BY_HAND, Standing
 from netctl.export.draft import Draft, Entry, Scope
 from netctl.export.uplinks import Taken
-from netctl.policy.name import GROUPS
+from netctl.policy.name import GROUPS, device_name, plain_name
 
 FALLBACK = frozenset(
     {
@@ -51,6 +51,7 @@ class _Devices:
 
     def write(self) -> None:
         self.said = {each.place: each for each in self._chosen()}
+        self._leave_unnamed()
         self._leave_halves()
         namespaces = self._namespaces()
         links = [each for each in self.said.values() if not self._as_guest(each, namespaces)]
@@ -91,6 +92,14 @@ class _Devices:
                     yield each
             elif (self.scope.everything and self._sayable(each)) or (each.is_nic and self._uses(each)):
                 yield each
+
+    def _leave_unnamed(self) -> None:
+        """What has a name that a policy does not take."""
+        for each in list(self.said.values()):
+            why = _no_name(each.link.name, device_name) or _no_name(each.link.netns or "host", plain_name)
+            if why:
+                del self.said[each.place]
+                self._leave(each, why)
 
     def _leave_halves(self) -> None:
         """Others' veths whose other end is not said: it would be wanted without what it has."""
@@ -145,7 +154,12 @@ class _Devices:
         inside = {each.link.netns for each in self.said.values() if each.link.netns}
         for name, owner in self.scope.survey.namespaces.items():
             whole = owner == self.scope.host or self.scope.everything or name in inside
-            if whole and ("guests", name) not in self.scope.without:
+            if not whole or ("guests", name) in self.scope.without:
+                continue
+            why = _no_name(name, plain_name)
+            if why:
+                self.made.left.append(f"namespace {name}: {why}")
+            else:
                 self.made.guests[name] = Entry({"namespace": True})
         return self.made.guests
 
@@ -446,6 +460,15 @@ class _Devices:
                 continue
             elif ("sysctls", setting.name) not in self.scope.without:
                 self.made.sysctls[setting.name] = Entry(_number(setting.value))
+
+
+def _no_name(name: str, check: Callable[[str], str]) -> str:
+    """Why a policy does not take a name; "" where it does."""
+    try:
+        check(name)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _route(route: Route) -> dict[str, Any]:

@@ -90,8 +90,8 @@ class _Switch:
         left = len(self.others) - 2 * len(free)
         plain = sum(flow.priority == 0 and Output(NORMAL) in flow.actions for flow in self.others)
         if self.scope.everything and left > plain:
-            said = "1 flow of others that is" if left - plain == 1 else f"{left - plain} flows of others that are"
-            self.made.left.append(f"bridge {self.name}: {said} no wire")
+            which = "1 flow of others that is" if left - plain == 1 else f"{left - plain} flows of others that are"
+            self.made.left.append(f"bridge {self.name}: {which} no wire")
 
     def _unpatched(self, wired: set[str], adopted: bool) -> str:
         """By the flow at the bottom; where that is somebody else's, by whether a port of ours may learn."""

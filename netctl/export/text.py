@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from netctl.export.draft import Draft, Path
+from netctl.policy.name import printable
 
 WIDTH = 118
 
@@ -66,7 +67,7 @@ class _Page:
 
     def comment(self, indent: int, notes: Iterable[str]) -> None:
         for note in notes:
-            for text in _folded(note, WIDTH - indent - 2):
+            for text in _folded(printable(note), WIDTH - indent - 2):
                 self.line(indent, f"# {text}".rstrip())
 
     def entry(self, indent: int, key: str, value: Any, path: Path) -> None:

@@ -316,6 +316,34 @@ def test_two_hosts_on_one_machine_must_be_told_apart(lab: Lab) -> None:
     assert plan(lab) == []
 
 
+def test_strange_names_are_told_of_and_break_nothing(lab: Lab) -> None:
+    lab.box.run(
+        """
+        for name in 'a"]b' '#c' on 12; do ip link add "$name" type bridge; done
+        ip netns add 'x y'; ip netns add $'nl\\n- {}'; touch /run/netns/nothing
+        ip link add up type veth peer name '%d-x'; ip link set dev '%d-x' netns 'x y' || true
+        """
+    )
+    text = exported(lab, "--all")
+    assert plan(lab) == []
+    assert "'on': {kind: bridge" in text
+    assert "'12': {kind: bridge" in text
+    assert "namespace x y: " in text
+    assert "namespace nl" in text
+    lab.netctl("show", "host")
+    lab.netctl("show", "host", "--format", "dot")
+
+
+def test_an_open_vswitch_that_does_not_answer_is_told_of(lab: Lab) -> None:
+    lab.box.start_ovs()
+    lab.netctl("apply", "flows/lab.yaml")
+    lab.box.kill_vswitchd()
+    done = lab.netctl("export", check=False)
+    assert done.returncode == 1
+    assert "bridge lab0, which is netctl's, cannot be looked at" in done.stderr
+    assert "start it with" in lab.netctl("show", "host").stdout
+
+
 def test_it_is_fast_enough_for_a_full_host(lab: Lab) -> None:
     """300 guests, whose devices are seen, said and held against the host."""
     guests = "".join(

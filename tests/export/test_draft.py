@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from netctl.desired import link as kinds
-from netctl.desired.device import plan_host
+from netctl.desired.device import Device, plan_host
 from netctl.desired.host import devices
 from netctl.desired.link import BridgePort, Link
 from netctl.desired.mac import guest_mac, stable_mac, tap_mac
@@ -40,10 +40,11 @@ def said(survey: Survey, everything: bool = False, **more: object) -> tuple[Draf
 def plan_of(text: str, survey: Survey) -> list[str]:
     loaded = loads(text)
     assert loaded.policy is not None, (loaded.problems, text)
-    found = [Found(each.link, each.owner == "hv1") for each in survey.devices]
+    found: list[Found[Device]] = [Found(each.link, each.owner == "hv1") for each in survey.devices]
     found += [Found(each.route, each.ours) for each in survey.routes]
     found += [Found(each.rule, each.ours) for each in survey.rules]
-    found += [Found(each) for each in (*survey.addresses, *survey.settings)]
+    found += [Found(each) for each in survey.addresses]
+    found += [Found(each) for each in survey.settings]
     wanted = [want for want in devices(loaded, "hv1") if want.item.key[0] not in ("netns", "dropin")]
     there = {each.item.key: each for each in found}
     plan = plan_host(wanted, list(there.values()))
