@@ -11,15 +11,21 @@ from netctl.desired.routing import Route, Rule
 
 IP = IPv4Address | IPv6Address
 
+_Entry = tuple[int, int, tuple[int, int, int], Route]
+"""Where its network begins, how many bits of an address do not count, how much it counts (least first), the route."""
+
 
 class Tables:
     """The rules and routes of one namespace and one family."""
 
     def __init__(self, rules: Iterable[Rule], routes: Iterable[Route]) -> None:
         self.rules = sorted(rules, key=lambda rule: rule.priority)
-        self.routes: dict[int, list[Route]] = defaultdict(list)
-        for route in routes:
-            self.routes[route.table].append(route)
+        self._routes: dict[int, list[_Entry]] = defaultdict(list)
+        for number, route in enumerate(routes):
+            network = network_of(route.to)
+            shift = network.max_prefixlen - network.prefixlen
+            rank = (-network.prefixlen, route.metric, number)
+            self._routes[route.table].append((int(network.network_address) >> shift, shift, rank, route))
 
     def way(self, source: str, to: str | None) -> Route | None:
         """The route of a packet from an address of this host; without `to`, to somewhere that nothing is known about.
@@ -37,12 +43,13 @@ class Tables:
 
     def _best(self, rule: Rule, target: IP | None) -> Route | None:
         shortest = -1 if rule.suppress_prefixlength is None else rule.suppress_prefixlength
-        fits: list[tuple[int, int, int, Route]] = []
-        for route in self.routes.get(rule.table, ()):
-            network = network_of(route.to)
-            if network.prefixlen > shortest and (target in network if target is not None else not network.prefixlen):
-                fits.append((-network.prefixlen, route.metric, len(fits), route))
-        return min(fits)[-1] if fits else None
+        number = int(target) if target is not None else None
+        fits = (
+            (rank, route)
+            for start, shift, rank, route in self._routes.get(rule.table, ())
+            if -rank[0] > shortest and (number >> shift == start if number is not None else not rank[0])
+        )
+        return min(fits, key=lambda fit: fit[0], default=(None, None))[1]
 
 
 def _covers(network: str | None, address: IP | None) -> bool:

@@ -70,11 +70,9 @@ def check(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
 
 def _strict(picture: Picture, wishes: Wishes, ways: Ways) -> Iterator[Finding]:
     beside = {
-        address: other
+        address: next(other for other in group if other.dev != address.dev)
         for group in arp.beside(picture)
         for address in group
-        for other in group
-        if other.dev != address.dev
     }
     told = set()
     for address in (each for each in picture.addresses if each.family == 4):
