@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_interface
 
@@ -22,6 +23,9 @@ from netctl.probe.verdict import Facts, Fault, Seat, Vantage, Verdict, judge, se
 TABLES = 1000
 """Where the numbers of tables begin that are proposed; the NIC's index is added."""
 
+ALIKE = 3
+"""Namespaces of one network that ask, where nobody says which: a host may have hundreds of guests."""
+
 DEAF = "net.ipv4.icmp_echo_ignore_all"
 
 
@@ -32,7 +36,7 @@ DEAF = "net.ipv4.icmp_echo_ignore_all"
     "origins",
     multiple=True,
     metavar="NETNS|./NIC",
-    help="Ask from this namespace, or by this NIC of the host; may be given again. Else from all that reach it.",
+    help="Ask from this namespace, or by this NIC of the host; may be given again. Else from what reaches it.",
 )
 @click.option("--of", default=HERE, metavar="NETNS", help="The host that is asked: a namespace; else this machine.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -103,14 +107,26 @@ def _questions(
     """Every address from every place that may ask for it. Raises NoPlace."""
     namespaces, nics = _origins(places, host, origins)
     for seat in seats:
+        asking: Counter[str] = Counter()
         for namespace in namespaces:
             vantage = _outside(places, namespace, seat)
-            if vantage is not None:
+            if vantage is None:
+                continue
+            network = _network(places, vantage)
+            asking[network] += 1
+            if origins or asking[network] <= ALIKE:
                 yield seat, vantage
         if ":" not in seat.address:
             for nic in nics:
                 link = nic.link
                 yield seat, Vantage(f"./{link.name}", host, link.name, link.mac, "", near=True, own=True)
+
+
+def _network(places: Places, vantage: Vantage) -> str:
+    """That of the address which it asks from."""
+    nic = places.nic_of(vantage.namespace, vantage.source)
+    mine = [each for each in nic.addresses if bare(each) == vantage.source] if nic else []
+    return str(ip_interface(mine[0]).network) if mine else vantage.source
 
 
 def _origins(places: Places, host: str, origins: Sequence[str]) -> tuple[list[str], list[Nic]]:

@@ -21,6 +21,13 @@ done
 ip -n lan addr add 10.1.0.99/24 dev sw
 """
 
+MORE = """
+for each in 1 2 3; do
+  ip netns add z$each; plug z$each nic$each
+  ip -n z$each link set nic$each up; ip -n z$each addr add 192.168.1.10$each/24 dev nic$each
+done
+"""
+
 
 def ask(box: Box, *arguments: str, code: int) -> dict[str, Any]:
     """The addresses by name."""
@@ -72,11 +79,14 @@ def test_flux_in_one_subnet_is_seen_and_mended(box: Box) -> None:
 
 
 def test_uplinks_in_one_subnet_are_clean(box: Box) -> None:
-    box.run(SWITCH + BY_HAND.format("192.168.1.253/24"))
+    box.run(SWITCH + MORE + BY_HAND.format("192.168.1.253/24"))
     lab = Lab(box)
     lab.apply(ONE_SUBNET)
     mac = macs(box)
+    assert trial(ask(box, "--from", "z3", code=0), "192.168.1.1", "z3")["arrived"]
     found = ask(box, code=0)
+    asking = [each["from"] for each in found["192.168.1.1"]["trials"]]
+    assert asking == ["client", "z1", "z2", "./eth0", "./eth2"], "three of a network are enough"
     for address, nic in (("192.168.1.1", "eth0"), ("192.168.1.253", "eth2")):
         one = trial(found, address, "client")
         assert (one["arp"], one["left_by"], one["left_mac"], one["arrived"]) == ([mac[nic]], [nic], mac[nic], True)

@@ -96,7 +96,10 @@ def test_how_ends_are_named(bridged: Box) -> None:
         (way,) = probe(bridged, one, other, "--one-way", "--seconds", "0.2")["directions"]
         assert way["addresses"] == addresses
         assert way["throughput_mbits"] > 30
+    bridged.run("ip tuntap add vm1-eth1 mode tap; ip link add lonely type veth peer name also")
     for one, other, said in (
+        ("vm1-eth1", "ns1", "behind a tap is a guest"),
+        ("lonely", "ns1", "also has no address"),
         ("ns3", "ns2", "did you mean"),
         ("ns1", "ns1/eth0", "both in the namespace ns1"),
         ("10.7.0.77", "ns1", "put it second"),
