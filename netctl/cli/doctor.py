@@ -219,4 +219,8 @@ def _tell(visit: Visit, findings: Sequence[Finding], mended: bool, fix: bool) ->
     automatic = sum(finding.automatic for finding in findings)
     faults = sum(finding.severity == "fault" for finding in findings)
     by_itself = f"; `netctl doctor --fix` mends {automatic} of them" if automatic and not fix else ""
-    click.echo(f"{faults} faults, {len(findings) - faults} traps{by_itself}.")
+    click.echo(f"{_many(faults, 'fault')}, {_many(len(findings) - faults, 'trap')}{by_itself}.")
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
