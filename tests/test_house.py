@@ -25,7 +25,7 @@ MAY_USE: dict[str, set[str]] = {
     "kernel": {"plan", "path", "desired", "doctor", "rundir"},
     "probe": {"policy", "path", "desired", "rundir"},
     "libvirt": {"policy", "plan", "desired", "kernel", "ovsdb", "rundir"},
-    "agent": {"policy", "plan", "desired", "controller", "openflow", "kernel", "ovsdb", "rundir"},
+    "agent": {"policy", "plan", "desired", "controller", "openflow", "kernel", "ovsdb", "libvirt", "rundir"},
     "api": {"policy", "controller", "topology", "token"},
 }
 """What a room imports beside itself. app, manager and cli reach everything."""

@@ -55,6 +55,7 @@ from netctl.kernel import Host, KernelError, foreign, netns
 from netctl.kernel.events import Changes, Events
 from netctl.kernel.host import Outcome
 from netctl.kernel.watch import Watch
+from netctl.libvirt import guests, install
 from netctl.ovsdb import datapath
 from netctl.policy.source import FileSource, Signature
 
@@ -87,6 +88,7 @@ class Daemon:
         self._attend: Attend | None = None
         """What the core asked for and is not begun yet."""
         self._core = Core(host, hostname, time.monotonic())
+        self._hostname = hostname
         self._events: Events | None = None
         self._watch: Watch | None = None
         self._signature: Signature | None = None
@@ -156,6 +158,9 @@ class Daemon:
         self._handle(PolicyRead(loaded))
         if loaded.policy is not None and self._core.status.digest == loaded.digest:
             self._stand_in.rewired(self._core.status.host, loaded.wiring)
+            if install.installed():
+                with suppress(OSError):
+                    guests.keep(loaded, str(self._source.path), self._core.status.host, self._hostname)
 
     def _open_watch(self, stack: ExitStack) -> Watch | None:
         try:

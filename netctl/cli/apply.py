@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from netctl.controller.planning import Panel
 from netctl.kernel import journal
 from netctl.kernel.errors import KernelError
 from netctl.kernel.journal import Journal
+from netctl.libvirt.guests import keep
+from netctl.libvirt.install import installed
 from netctl.openflow.local import SwitchError
 
 CONTROLLER_PATIENCE = 30.0
@@ -89,6 +92,9 @@ class Job:
                 tell(json.dumps({"ok": False, "error": str(error)}))
             tell(str(error), err=True)
             return FAILED, None
+        if installed():
+            with suppress(OSError):
+                keep(self.panel.loaded, self.panel.loaded.source, self.host, socket.gethostname())
         if self.as_json:
             within = {"confirm_within": self.confirm} if waiting else {}
             tell(json.dumps({"ok": True, **within, "done": done.as_json()}, indent=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 import click
@@ -84,6 +85,7 @@ def install_hook(policy: str | None, host: str | None, folder: str, remove: bool
     from pathlib import Path
 
     from netctl.cli.inputs import say_and_exit
+    from netctl.libvirt.guests import BadPolicy, guests
     from netctl.libvirt.install import NotInstalled, install, uninstall
 
     heeded = [f"{name}={os.environ[name]}" for name in HEEDED if name in os.environ]
@@ -98,4 +100,10 @@ def install_hook(policy: str | None, host: str | None, folder: str, remove: bool
         path = install(words, Path(folder))
     except NotInstalled as error:
         say_and_exit(str(error), FAILED)
+    read = policy or SYSTEM
+    if os.path.exists(read):
+        try:
+            guests(read, host, socket.gethostname())
+        except (BadPolicy, OSError) as error:
+            click.echo(f"The policy is to be put right before it is of use: {error}", err=True)
     click.echo(f"{path} is installed. Restart libvirtd if it had no hook before: it looks for hooks when it starts.")

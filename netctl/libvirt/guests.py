@@ -40,27 +40,14 @@ class Guests:
 def guests(source: str, host: str | None, hostname: str) -> Guests:
     """The guests that the policy in `source`, a file or a directory, has on this host, `host` as it is called there
     or else the one that `hostname` chooses. Raises BadPolicy."""
-    asked = [__version__, os.path.abspath(source), host, hostname]
     kept = rundir.read_json(NAME)
-    if isinstance(kept, dict) and kept.get("asked") == asked and kept.get("files") == _signature(kept["files"]):
+    known = isinstance(kept, dict) and kept.get("asked") == _asked(source, hostname) and host in kept["hosts"]
+    if known and kept["files"] == _signature(kept["files"]):
         return Guests(kept["host"], {name: tuple(map(_unpack, each)) for name, each in kept["guests"].items()})
-    files, read = _read(source, host, hostname)
-    packed = {name: [_pack(each) for each in wanted] for name, wanted in read.devices.items()}
-    rundir.write_json(NAME, {"asked": asked, "files": files, "host": read.host, "guests": packed})
-    return read
-
-
-def _read(source: str, host: str | None, hostname: str) -> tuple[dict[str, Any], Guests]:
     from netctl.desired.host import NoSuchHost, choose_host
     from netctl.policy import load
-    from netctl.policy.load import files_of
-    from netctl.policy.patch import patch_file
 
-    try:
-        there = [str(each) for each in files_of(Path(source))]
-    except (OSError, ValueError):
-        there = []
-    files = _signature(map(os.path.abspath, [source, str(patch_file(Path(source))), *there]))
+    files = _files(source)
     loaded = load(source)
     if loaded.policy is None:
         raise BadPolicy("\n".join(map(str, loaded.problems)))
@@ -68,7 +55,48 @@ def _read(source: str, host: str | None, hostname: str) -> tuple[dict[str, Any],
         name = choose_host(loaded.policy, host, hostname)
     except NoSuchHost as error:
         raise BadPolicy(str(error)) from error
-    return files, Guests(name, dict(_of_guests(loaded, name)))
+    return _keep(loaded, source, files, name, hostname)
+
+
+def keep(loaded: Loaded, source: str, host: str, hostname: str) -> None:
+    """Save the next hook the reading of the policy that was loaded from `source` just now, for the machine that is its
+    host `host` and calls itself `hostname`. Raises OSError."""
+    _keep(loaded, source, _files(source), host, hostname)
+
+
+def _keep(loaded: Loaded, source: str, files: Mapping[str, Any], host: str, hostname: str) -> Guests:
+    read = Guests(host, dict(_of_guests(loaded, host)))
+    packed = {guest: [_pack(each) for each in wanted] for guest, wanted in read.devices.items()}
+    asked = {"asked": _asked(source, hostname), "hosts": _called(loaded, host, hostname), "files": files}
+    rundir.write_json(NAME, {**asked, "host": host, "guests": packed})
+    return read
+
+
+def _called(loaded: Loaded, host: str, hostname: str) -> list[str | None]:
+    """What a hook may be told of who the host is to mean this one: its name, and nothing where that is enough."""
+    from netctl.desired.host import NoSuchHost, choose_host
+
+    assert loaded.policy is not None
+    try:
+        return [host, None] if choose_host(loaded.policy, None, hostname) == host else [host]
+    except NoSuchHost:
+        return [host]
+
+
+def _asked(source: str, hostname: str) -> list[str]:
+    return [__version__, os.path.abspath(source), hostname]
+
+
+def _files(source: str) -> dict[str, Any]:
+    """The signature of all that is read for a policy, or would be."""
+    from netctl.policy.load import files_of
+    from netctl.policy.patch import patch_file
+
+    try:
+        there = [str(each) for each in files_of(Path(source))]
+    except (OSError, ValueError):
+        there = []
+    return _signature(map(os.path.abspath, [source, str(patch_file(Path(source))), *there]))
 
 
 def _of_guests(loaded: Loaded, host: str) -> Iterator[tuple[str, tuple[Wanted[Device], ...]]]:

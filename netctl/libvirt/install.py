@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path("/etc/libvirt/hooks")
+HOOK = Path("qemu.d", "netctl")
 FIRST_LINES = "#!/bin/sh\n# Made by netctl: it prepares the devices of guests (netctl libvirt hook --help).\n"
 
 
@@ -15,9 +16,14 @@ class NotInstalled(Exception):
     """The message says why, and what to do."""
 
 
+def installed() -> bool:
+    """Whether libvirt calls netctl on this machine."""
+    return (FOLDER / HOOK).exists()
+
+
 def install(command: Sequence[str], folder: Path = FOLDER) -> Path:
     """Write qemu.d/netctl, which calls `command` with libvirt's own arguments behind. Raises NotInstalled."""
-    path = folder / "qemu.d" / "netctl"
+    path = folder / HOOK
     try:
         if path.exists() and not path.read_text(errors="replace").startswith(FIRST_LINES):
             raise NotInstalled(f"{path} is there and netctl did not make it; remove it first")
@@ -33,7 +39,7 @@ def install(command: Sequence[str], folder: Path = FOLDER) -> Path:
 
 def uninstall(folder: Path = FOLDER) -> Path | None:
     """Remove it where it is netctl's; None where there is none. Raises NotInstalled."""
-    path = folder / "qemu.d" / "netctl"
+    path = folder / HOOK
     try:
         if not path.exists() or not path.read_text(errors="replace").startswith(FIRST_LINES):
             return None

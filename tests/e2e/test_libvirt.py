@@ -246,6 +246,30 @@ def test_the_hook_is_quick(lab: Lab) -> None:
     assert min(took[1:]) < 0.3, took
 
 
+LOADED = """
+import sys
+from netctl.libvirt.hook import run
+name, policy = sys.argv[1:]
+code = run([name, "prepare", "begin", "-"], policy, None, lambda: f"<domain><name>{name}</name></domain>")
+print(code, *({"pydantic", "pyroute2", "netctl.policy"} & sys.modules.keys()))
+"""
+
+
+def test_the_agent_reads_the_policy_for_the_hook(lab: Lab) -> None:
+    """What takes a hook too long to load is not loaded, right after a change of the policy either."""
+    lab.write(POLICY)
+    lab.box.run("mkdir -p /etc/libvirt")
+    lab.netctl("libvirt", "install-hook", "--policy", lab.policy)
+    lab.agent()
+    kept = lab.box.path("/run/netctl/libvirt.json")
+    lab.box.wait_for(lambda: "vm2-eth1" in kept.read_text(), 20, "the agent to keep what the hook needs")
+    assert lab.box.python(LOADED, "vm2", lab.policy).stdout == "0\n"
+    lab.write(POLICY.replace("vm2:", "vm3:"))
+    lab.box.wait_for(lambda: "vm3-eth1" in kept.read_text(), 20, "the agent to keep what has changed")
+    assert lab.box.python(LOADED, "vm3", lab.policy).stdout == "0\n"
+    assert "vm3-eth1" in links(lab.box)
+
+
 def test_other_operations_do_nothing_and_are_well(lab: Lab) -> None:
     lab.write("no: policy\n")
     for operation in ("reconnect begin -", "start begin -", "started begin -", "stopped end -", "brandnew thing x", ""):

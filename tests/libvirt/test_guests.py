@@ -9,8 +9,8 @@ import pytest
 from netctl import rundir
 from netctl.desired.host import devices
 from netctl.libvirt import guests as module
-from netctl.libvirt.guests import BadPolicy, Guests, guests
-from netctl.policy import loads
+from netctl.libvirt.guests import BadPolicy, Guests, guests, keep
+from netctl.policy import load, loads
 
 POLICY = """
 version: 1
@@ -53,7 +53,7 @@ def test_a_guest_has_its_devices_and_what_they_stand_on(policy: Path) -> None:
 
 def test_what_is_kept_is_what_was_read(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = guests(str(policy), None, "hv1")
-    monkeypatch.setattr(module, "_read", None)
+    monkeypatch.setattr(module, "_keep", None)
     kept = guests(str(policy), None, "hv1")
     assert kept == first
     whole = {want.item.key: want.item for want in devices(loads(POLICY), "hv1")}
@@ -61,6 +61,19 @@ def test_what_is_kept_is_what_was_read(policy: Path, monkeypatch: pytest.MonkeyP
         for want in wanted:
             assert want.item == whole[want.item.key]
             assert want.item.facts() == whole[want.item.key].facts()
+
+
+def test_what_another_process_kept_is_taken(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(load(policy), str(policy), "hv1", "machine")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_keep", None)
+        for host in (None, "hv1"):
+            assert "vm1" in names(guests(str(policy), host, "machine"))
+    policy.write_text(POLICY + "  hv2: {}\n")
+    keep(load(policy), str(policy), "hv2", "machine")
+    with pytest.raises(BadPolicy, match="none of the policy's hosts is called 'machine'"):
+        guests(str(policy), None, "machine")
+    assert guests(str(policy), "hv2", "machine") == Guests("hv2", {})
 
 
 def test_another_policy_host_or_file_is_read_anew(policy: Path) -> None:
