@@ -34,6 +34,8 @@ class Standing:
     pinned: bool | None = None
     """Whether somebody gave it its MAC, as against the kernel, its hardware or its ports; None where that cannot be
     seen."""
+    held: bool = False
+    """Of a tap: whether it goes with the program that holds it."""
     switched: bool = False
     """Whether it is a port of Open vSwitch's kernel datapath."""
 

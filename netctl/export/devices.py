@@ -136,6 +136,9 @@ class _Devices:
             return False
         if each.is_nic or link.name in FALLBACK:
             return bool(link.addresses or link.master or any(True for _ in self._routes_of(each)))
+        if each.held:
+            self._leave(each, "it goes with the program that holds it (a virtual machine's, say)")
+            return False
         if isinstance(link, kinds.Tap) and link.owner == -1 and link.group == -1:
             self._leave(each, "everybody may open it, and netctl makes none such; `owner` and `group` say who may")
             return False

@@ -13,7 +13,7 @@ from netctl.desired.survey import Asked, Leading, Standing, Survey
 from netctl.kernel import address, netns, route, rule, sysctl
 from netctl.kernel.errors import NamespaceMissing, Refused
 from netctl.kernel.kinds import kind_of
-from netctl.kernel.link import Kind, L, common
+from netctl.kernel.link import Kind, L, common, particular
 from netctl.kernel.mark import PREFIX
 from netctl.kernel.rooms import Rooms
 from netctl.kernel.rtnl import Link as Raw
@@ -21,6 +21,7 @@ from netctl.kernel.rtnl import Rtnl
 from netctl.kernel.view import Inside, View, look
 
 SYSFS = Path("/sys/class/net")
+IFLA_TUN_PERSIST = 6
 NET_ADDR_SET = 3
 """In `addr_assign_type`: somebody gave the device its MAC."""
 LOCAL = 255
@@ -93,6 +94,7 @@ def _standing(raw: Raw, inside: Inside, view: View, rtnl: Rtnl) -> Iterator[Stan
         _owner(raw),
         raw.running,
         _pinned(raw) if not inside.netns else None,
+        raw.tap and not any(particular(raw).get(IFLA_TUN_PERSIST, b"\1")),
         over is not None and over.kind == "openvswitch",
     )
 

@@ -276,6 +276,21 @@ def test_what_cannot_be_said_is_told_with_the_reason(lab: Lab) -> None:
         assert why in told, told
 
 
+HELD = """
+import fcntl, os, struct
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", b"held0", 0x1002))
+from netctl.kernel.survey import survey
+for each in survey().devices:
+    print(each.link.name, each.held, each.pinned)
+"""
+
+
+def test_a_tap_that_goes_with_its_program_is_known(lab: Lab) -> None:
+    lab.box.run("ip tuntap add stays0 mode tap; ip link add dummy1 address 02:00:00:00:00:01 type bridge")
+    assert lab.box.python(HELD).stdout.splitlines() == ["stays0 False False", "dummy1 False True", "held0 True False"]
+
+
 def test_a_nic_gets_a_mark_and_nothing_else(lab: Lab) -> None:
     """An ipip tunnel is what netctl does not make."""
     lab.box.run("ip link add tun0 type ipip local 192.0.2.1 remote 192.0.2.2 || ip tuntap add tun0 mode tun")

@@ -164,6 +164,7 @@ def test_a_name_twice_and_what_has_no_words_are_told_of() -> None:
             standing(kinds.Dummy(name="d0", netns="ns1", **PLAIN), None),
             standing(kinds.Dummy(name="d0", netns="ns2", **PLAIN), None),
             standing(kinds.Tap(name="t0", owner=-1, group=-1, **PLAIN), None),
+            standing(kinds.Tap(name="t1", owner=0, group=-1, **PLAIN), None, held=True),
             standing(kinds.Veth(name="v0", peer="", **PLAIN), None),
             standing(replace(kinds.Dummy(name="down", up=False, **PLAIN)), None),
         ),
@@ -173,7 +174,8 @@ def test_a_name_twice_and_what_has_no_words_are_told_of() -> None:
     )
     made, text = said(survey, everything=True)
     assert plan_of(text, survey) == []
-    for each in ("ns2/d0: its name", "tap t0: everybody", "veth v0: its other", "down is down", "rule 500", "10.66"):
+    taps = ("tap t0: everybody", "tap t1: it goes")
+    for each in (*taps, "ns2/d0: its name", "veth v0: its other", "down is down", "rule 500", "10.66"):
         assert any(each in left for left in made.left), each
 
 
