@@ -15,6 +15,7 @@ from rich.table import Table
 
 from netctl.cli.inputs import BAD_INPUT, need_root, say_and_exit
 from netctl.cli.places import Nic, NoPlace, Place, Places, ip, pair
+from netctl.cli.wire import Signs
 from netctl.kernel.errors import KernelError
 from netctl.kernel.hop import hop, unanswered
 from netctl.probe import echo
@@ -132,7 +133,7 @@ def _to_elsewhere(places: Places, here: Place, there: Place, seconds: float, as_
         return 0
     console = Console()
     table = _table()
-    table.add_row(f"{here.name} to {address} and back", "", *_cells(trips))
+    table.add_row(f"{here.name} to {address} and back", "", *_cells(trips, Signs(console).micro))
     console.print(table)
     console.print(note, style="dim")
     return 0
@@ -220,10 +221,11 @@ def progress(quiet: bool) -> Iterator[Say]:
 
 def show(console: Console, flows: Sequence[Flow]) -> None:
     table = _table()
+    micro = Signs(console).micro
     for flow in flows:
         ends = f"{flow.sender.name} to {flow.receiver.name}"
-        table.add_row(f"{ends}, at rest", "", *_cells(flow.rest))
-        table.add_row(f"{ends}, full", rate_text(flow.mbits), *_cells(flow.full), end_section=True)
+        table.add_row(f"{ends}, at rest", "", *_cells(flow.rest, micro))
+        table.add_row(f"{ends}, full", rate_text(flow.mbits), *_cells(flow.full, micro), end_section=True)
     console.print(f"{_end(flows[0].sender)}, {_end(flows[0].receiver)}", highlight=False, soft_wrap=True)
     console.print(table)
     for flow in flows:
@@ -243,9 +245,9 @@ def _table() -> Table:
     return table
 
 
-def _cells(trips: Trips) -> tuple[str, ...]:
+def _cells(trips: Trips, micro: str) -> tuple[str, ...]:
     lost = f"{trips.loss:.3g} %"
-    return lost, *(time_text(trips.quantile(part)) for part in (0, 0.5, 0.99))
+    return lost, *(time_text(trips.quantile(part), micro) for part in (0, 0.5, 0.99))
 
 
 def rate_text(mbits: float) -> str:
@@ -253,11 +255,11 @@ def rate_text(mbits: float) -> str:
     return f"{mbits:.3g} Mbit/s" if mbits < 999.5 else f"{mbits / 1000:.3g} Gbit/s"
 
 
-def time_text(microseconds: float | None) -> str:
-    """«85 µs», «12.3 ms», «1.2 s»."""
+def time_text(microseconds: float | None, micro: str) -> str:
+    """«85 µs», «12.3 ms», «1.2 s»; `micro` is how the first unit is written."""
     if microseconds is None:
         return "-"
-    for unit, size in (("µs", 1), ("ms", 1000)):
+    for unit, size in ((micro, 1), ("ms", 1000)):
         if microseconds < 1000 * size:
             return f"{microseconds / size:.3g} {unit}"
     return f"{microseconds / 1e6:.3g} s"
