@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.box import ROOT, Box
-from tests.e2e.lab import Lab
+from tests.e2e.lab import TWO_NAMESPACES, Lab
 
 POLICIES = [ROOT / "flows/lab.yaml", *sorted((ROOT / "flows/examples").glob("*.yaml"))]
 
@@ -245,6 +245,25 @@ taps:
     assert "{ends: [{port: a, vlan: 100}, b], observe: lldp}" in text
     assert "[{port: a, vlan: 200}, {port: c, vlan: 300}]" in text
     assert "{of: a--b, to: d}" in text
+
+
+def test_under_running_daemons_it_is_the_same(lab: Lab) -> None:
+    """What the controller adds (its row, the flows by which it hears) is no news to the policy."""
+    lab.box.start_ovs()
+    lab.write(
+        TWO_NAMESPACES.replace("    guests:", "    links: {spare: {kind: tap}, fab: {kind: tap}}\n    guests:").replace(
+            "{datapath: netdev}",
+            "{datapath: netdev, unpatched: normal, discover: true, ports: [spare, {name: fab, role: fabric}]}",
+        )
+    )
+    lab.controller()
+    lab.agent()
+    lab.converged()
+    lab.netctl("export", "-o", "/run/exported.yaml")
+    text = lab.box.path("/run/exported.yaml").read_text()
+    assert "discover: true, ports: [{name: fab, role: fabric}, spare]" in text
+    done = lab.netctl("plan", "/run/exported.yaml", "--exit-code", check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_what_was_set_up_by_hand_serves_as_it_is(lab: Lab) -> None:
