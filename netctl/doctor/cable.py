@@ -55,11 +55,9 @@ def _nested(link: Link, alone: bool) -> Finding:
         lower = link.lower[1]
         mend = (
             ip(link.netns, "link", "del", "dev", link.name),
-            ip(
-                *(link.netns, "link", "add", "link", lower, "name", link.name, "address", link.mac),
-                *("type", "macvtap", "mode", "passthru"),
-            ),
-            ip(link.netns, "link", "set", "dev", link.name, "allmulticast", "on", "up"),
+            ip(link.netns, "link", "add", "link", lower, "name", link.name, "type", "macvtap", "mode", "passthru"),
+            # In this mode the kernel gives it the MAC of the device below, whatever is said when it is made.
+            ip(link.netns, "link", "set", "dev", link.name, "address", link.mac, "allmulticast", "on", "up"),
         )
         by_hand = "stop its guest first, which holds the device"
         if link.mark:

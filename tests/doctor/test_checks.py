@@ -173,8 +173,8 @@ def test_nested_macs(mode: str) -> None:
     found = only(ill, "nested-macs")
     assert found.mend == (
         "ip link del dev mt0",
-        "ip link add link lower name mt0 address 52:54:00:00:00:08 type macvtap mode passthru",
-        "ip link set dev mt0 allmulticast on up",
+        "ip link add link lower name mt0 type macvtap mode passthru",
+        "ip link set dev mt0 address 52:54:00:00:00:08 allmulticast on up",
     )
     assert not found.automatic, "its guest holds it"
     assert only(change(ill, "mt0", mark="hv1"), "nested-macs", replace(POLICY, places=frozenset({("", "mt0")}))).by_hand

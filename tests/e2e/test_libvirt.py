@@ -162,7 +162,7 @@ def test_guests_on_a_tap_and_on_a_macvtap_reach_each_other(libvirt: Libvirt) -> 
     assert vm1.pings("10.1.0.2")
     assert vm2.pings("10.1.0.1")
     for server, client, at in ((vm1, vm2, "10.1.0.1"), (vm2, vm1, "10.1.0.2")):
-        server.run("mkdir /tmp/www; dd if=/dev/urandom of=/tmp/www/a bs=1024 count=512; httpd -p 80 -h /tmp/www")
+        server.run("mkdir /tmp/www; dd if=/dev/urandom of=/tmp/www/a bs=1024 count=256; httpd -p 80 -h /tmp/www")
         got = client.run(f"timeout 30 wget -q -O - http://{at}/a | sha1sum", timeout=60)
         assert got == server.run("sha1sum </tmp/www/a")
 
