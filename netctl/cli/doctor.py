@@ -140,12 +140,14 @@ class Mended:
 
 def _mend(step: Step[Ailment], quiet: bool) -> Mended:
     if not quiet:
-        click.echo(line(step))
+        click.echo(plain(line(step)))
     for each in step.item.finding.mend:
+        if not quiet:
+            click.echo(plain(f"  {each}"))
         error = _run(each)
         if error:
             if not quiet:
-                click.echo(f"  «{each}» failed: {error}")
+                click.echo(plain(f"  failed: {error}"))
             return Mended(step, f"«{each}»: {error}")
     return Mended(step)
 

@@ -23,13 +23,13 @@ class Ailment:
         return (self.finding.check, self.finding.subject)
 
     def facts(self) -> Mapping[str, Value]:
-        return {"to run": self.finding.mend}
+        return {"wrong": True}
 
 
 @dataclass(frozen=True)
 class Cured(Ailment):
     def facts(self) -> Mapping[str, Value]:
-        return {"to run": ()}
+        return {"wrong": False}
 
 
 def plan(findings: Iterable[Finding]) -> Plan[Ailment]:

@@ -12,7 +12,7 @@ MTU = Finding("mtu", "br0", "its MTU is wrong", "ssh hangs", ("ip link set dev b
 def test_what_mends_itself_is_a_step_with_its_reason() -> None:
     (step,) = plan([MTU]).steps
     assert step.item.finding == MTU
-    assert line(step) == "~ mtu br0: to run ip link set dev br0 mtu 1500 -> -  (its MTU is wrong)"
+    assert line(step) == "~ mtu br0: wrong yes -> no  (its MTU is wrong)"
 
 
 def test_what_does_not_is_left() -> None:
