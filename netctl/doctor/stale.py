@@ -11,6 +11,9 @@ from netctl.doctor.wishes import Wishes
 
 DEVICES, JOURNAL = "stale-devices", "broken-off"
 
+OF_GUESTS = "libvirt:"
+"""Marks that begin so are of devices that the metadata of a libvirt domain asks for, and that go with their guest."""
+
 _SHOWN = 5
 
 
@@ -30,7 +33,8 @@ def check(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
 def _devices(picture: Picture, wishes: Wishes) -> Iterator[Finding]:
     stale: dict[str, list[Link]] = {}
     for link in picture.links:
-        if link.mark and link.mark not in picture.agents and link.place not in wishes.places:
+        looked_after = link.mark in picture.agents or link.mark.startswith(OF_GUESTS)
+        if link.mark and not looked_after and link.place not in wishes.places:
             stale.setdefault(link.mark, []).append(link)
     namespaces: dict[str, list[str]] = {}
     for name, mark in picture.namespaces.items():

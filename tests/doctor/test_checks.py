@@ -10,6 +10,7 @@ import pytest
 from netctl.desired.routing import MAIN, Route, Rule
 from netctl.doctor import Finding, Picture, Wishes, examine
 from netctl.doctor.picture import Address, Guest, Interface, Link, Manager, Redirect, Switch
+from netctl.libvirt.hook import owner_of
 from tests.doctor.host import BRIDGED, HEALTHY, KERNEL_RULES, NICS, ONE_SUBNET, PATCHED, TWO_SUBNETS
 
 POLICY = Wishes("hv1", "lab.yaml")
@@ -312,6 +313,8 @@ def test_stale_devices() -> None:
     assert not found.automatic, "the wrong policy may have been found"
     assert examine(left) == [], "without a policy nobody knows what is wanted"
     assert examine(replace(left, agents=frozenset({"hv1"})), POLICY) == [], "its agent sees to it"
+    guest = Picture(links=(Link(name="vm9-eth0", kind="tap", mark=owner_of("vm9")),))
+    assert examine(guest, POLICY) == [], "it goes with its guest"
     wanted = replace(POLICY, places=frozenset(link.place for link in links), namespaces=frozenset({"n1"}))
     assert examine(left, wanted) == []
 
