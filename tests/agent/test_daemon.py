@@ -74,7 +74,7 @@ class Agent:
     def log(self) -> str:
         return self.box.path("/run/agent.log").read_text()
 
-    def converged(self, seconds: float = 10) -> None:
+    def converged(self, seconds: float = 30) -> None:
         self.box.wait_for(lambda: self.status()["converged"], seconds, "the host to be as the policy says")
 
     def repaired(self, damage: str, check: str) -> float:

@@ -35,7 +35,15 @@ GOES = {
 def plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items() if key not in GOES}
-    return [plain(each) for each in value] if isinstance(value, list) else value
+    return [plain(each) for each in value if not comes_later(each)] if isinstance(value, list) else value
+
+
+def comes_later(value: object) -> bool:
+    """What IPv6 gives a device that is up by itself, some time after."""
+    if not isinstance(value, dict):
+        return False
+    kernel = value.get("protocol") in ("kernel", "kernel_ll") and str(value.get("dst", "")).startswith(("fe80", "ff00"))
+    return kernel or (value.get("family") == "inet6" and value.get("scope") == "link")
 
 
 def looks(box: Box, namespaces: tuple[str, ...] = ()) -> dict[str, object]:
