@@ -73,7 +73,8 @@ def _survey(rooms: Rooms) -> Survey:
         if isinstance(each.item, Sysctl)
     ]
     owners = {each.owner for each in devices} | set(namespaces.values())
-    hosts = frozenset(each for each in owners if each) or frozenset(_signers())
+    # A colon is in no host's name, but in the marks of what the metadata of libvirt's guests asks for.
+    hosts = frozenset(each for each in owners if each and ":" not in each) or frozenset(_signers())
     return Survey(
         namespaces, tuple(devices), tuple(addresses), tuple(routes), tuple(rules), tuple(settings), tuple(unsaid), hosts
     )

@@ -199,6 +199,10 @@ def test_devices_from_a_domains_metadata_come_and_go_with_it(libvirt: Libvirt) -
     assert json.loads(box.run("ip -json link show vm9-eth0").stdout)[0]["master"] == "br9"
     libvirt.lab.netctl("apply", libvirt.lab.policy)
     assert made.keys() <= links(box).keys(), "they are not the policy's to remove"
+    said = libvirt.lab.netctl("doctor", libvirt.lab.policy, "--json", check=False).stdout
+    stale = [each for each in json.loads(said)["findings"] if each["check"] == "stale-devices"]
+    assert not stale, "they are not left behind either"
+    assert "hv1:" in libvirt.lab.netctl("export").stdout, "and name no other host"
     libvirt.virsh("destroy", "vm9")
     assert links(box).keys() == before.keys()
 
