@@ -6,6 +6,7 @@ import grp
 import pwd
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from ipaddress import ip_interface
 from typing import Any
 
@@ -79,7 +80,7 @@ class _Makers:
                 lower_netns = self.place_of(link.lower, link.netns)
                 return kind(**common, lower=link.lower, lower_netns=lower_netns, mode=link.mode)
             case said.BridgeLink():
-                nic = next(self.nics_of(name), None) if link.mac is None else None
+                nic = self.nic_of.get(name) if link.mac is None else None
                 if link.mac is None and nic is None:
                     common["mac"] = stable_mac("bridge", self.name, name)
                 return kinds.Bridge(
@@ -144,7 +145,7 @@ class _Makers:
             common["primary"] = bond.primary == name if bond.primary else None
         elif isinstance(over, said.BridgeLink):
             common["port"] = bridge_port(link.port)
-            common["lends"] = over.mac is None and name == next(self.nics_of(master), None)
+            common["lends"] = over.mac is None and name == self.nic_of.get(master)
         return {**common, **self.switched(name, link)}
 
     def switched(self, name: str, link: said.BaseLink) -> dict[str, Any]:
@@ -153,27 +154,24 @@ class _Makers:
         Its userspace datapath sets promisc on its ports itself."""
         if link.netns:
             return self.behind(name)
-        for bridge_name, bridge in self.host.bridges.items():
-            if any(port.name == name for port in bridge.ports):
-                ref = PortRef(self.name, bridge_name, name)
-                carried = follows(ref, self.loaded.wiring.at(ref))
-                return {
-                    "master": None,
-                    "promisc": link.promisc or None,
-                    "up": None if carried and link.up else link.up,
-                    "tx_checksum": bridge.datapath != "netdev",
-                }
-        return self.behind(name)
+        switch = self.switch_of.get(name)
+        if switch is None:
+            return self.behind(name)
+        ref = PortRef(self.name, switch, name)
+        carried = follows(ref, self.loaded.wiring.at(ref))
+        return {
+            "master": None,
+            "promisc": link.promisc or None,
+            "up": None if carried and link.up else link.up,
+            "tx_checksum": self.host.bridges[switch].datapath != "netdev",
+        }
 
     def behind(self, name: str) -> dict[str, Any]:
         link = self.known.get(name)
         if not isinstance(link, said.VethLink):
             return {}
-        other = link.peer if name in self.host.links else name
-        for bridge in self.host.bridges.values():
-            if bridge.datapath == "netdev" and any(port.name == other for port in bridge.ports):
-                return {"tx_checksum": False}
-        return {}
+        switch = self.switch_of.get(link.peer if name in self.host.links else name)
+        return {"tx_checksum": False} if switch and self.host.bridges[switch].datapath == "netdev" else {}
 
     def other_end(self, name: str, link: said.VethLink) -> Veth:
         """Of a veth whose other end has no entry: in the host's own namespace, up, without anything else."""
@@ -193,14 +191,24 @@ class _Makers:
         guest = self.host.guests.get(netns) if netns else None
         return netns or "" if guest is not None and name in guest.nics else ""
 
-    def nics_of(self, bridge: str) -> Iterator[str]:
-        """The NICs among a bridge's ports: those that are there without netctl, then bonds and VLANs of such."""
-        for name, link in self.host.links.items():
-            if link.master == bridge and isinstance(link, said.NicLink):
-                yield name
-        for name, link in self.host.links.items():
-            if link.master == bridge and isinstance(link, said.BondLink | said.VlanLink):
-                yield name
+    @cached_property
+    def switch_of(self) -> dict[str, str]:
+        """The Open vSwitch bridge that a device is a port of."""
+        found: dict[str, str] = {}
+        for bridge, entry in self.host.bridges.items():
+            for port in entry.ports:
+                found.setdefault(port.name, bridge)
+        return found
+
+    @cached_property
+    def nic_of(self) -> dict[str, str]:
+        """Of each bridge the first NIC among its ports: one that is there without netctl, else a bond or VLAN."""
+        found: dict[str, str] = {}
+        for sort in (said.NicLink, (said.BondLink, said.VlanLink)):
+            for name, link in self.host.links.items():
+                if link.master is not None and isinstance(link, sort):
+                    found.setdefault(link.master, name)
+        return found
 
 
 def passed(host: Host) -> Iterator[str]:
