@@ -6,8 +6,8 @@ A hook has no time for the policy's language: what it takes from a policy is kep
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,15 @@ class Guests:
 
     host: str
     """As the policy calls it."""
-    devices: Mapping[str, tuple[Wanted[Device], ...]]
-    """Of each guest with taps or macvtaps: these, and what they stand on."""
+    packed: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Of each guest with taps or macvtaps these, and what they stand on, as they are kept."""
+
+    def __contains__(self, guest: str) -> bool:
+        return guest in self.packed
+
+    def of(self, guest: str) -> list[Wanted[Device]]:
+        """What the policy wants for one of them. There may be a thousand, and a hook is about one."""
+        return [_unpack(each) for each in self.packed[guest]]
 
 
 def guests(source: str, host: str | None, hostname: str) -> Guests:
@@ -43,7 +50,7 @@ def guests(source: str, host: str | None, hostname: str) -> Guests:
     kept = rundir.read_json(NAME)
     known = isinstance(kept, dict) and kept.get("asked") == _asked(source, hostname) and host in kept["hosts"]
     if known and kept["files"] == _signature(kept["files"]):
-        return Guests(kept["host"], {name: tuple(map(_unpack, each)) for name, each in kept["guests"].items()})
+        return Guests(kept["host"], kept["guests"])
     from netctl.desired.host import NoSuchHost, choose_host
     from netctl.policy import load
 
@@ -65,11 +72,10 @@ def keep(loaded: Loaded, source: str, host: str, hostname: str) -> None:
 
 
 def _keep(loaded: Loaded, source: str, files: Mapping[str, Any], host: str, hostname: str) -> Guests:
-    read = Guests(host, dict(_of_guests(loaded, host)))
-    packed = {guest: [_pack(each) for each in wanted] for guest, wanted in read.devices.items()}
+    packed = {guest: [_pack(each) for each in wanted] for guest, wanted in _of_guests(loaded, host)}
     asked = {"asked": _asked(source, hostname), "hosts": _called(loaded, host, hostname), "files": files}
     rundir.write_json(NAME, {**asked, "host": host, "guests": packed})
-    return read
+    return Guests(host, packed)
 
 
 def _called(loaded: Loaded, host: str, hostname: str) -> list[str | None]:
@@ -153,15 +159,23 @@ def _signature(paths: Iterable[str]) -> dict[str, list[int] | None]:
 def _pack(wanted: Wanted[Device]) -> dict[str, Any]:
     item = wanted.item
     assert isinstance(item, Namespace | Link)
-    return {"kind": item.key[0], "why": wanted.why, "fields": asdict(item)}
+    return {"kind": item.key[0], "why": wanted.why, "fields": _fields(item)}
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    """Those that are not as they are when nothing is said."""
+    said = {each.name: getattr(item, each.name) for each in fields(item)}
+    unlike = {each.name: said[each.name] for each in fields(item) if said[each.name] != each.default}
+    return {name: _fields(value) if isinstance(value, BridgePort) else value for name, value in unlike.items()}
 
 
 def _unpack(packed: Mapping[str, Any]) -> Wanted[Device]:
-    fields = {name: _tuples(value) for name, value in packed["fields"].items()}
+    said = {name: _tuples(value) for name, value in packed["fields"].items()}
     if packed["kind"] not in KINDS:
-        return Wanted(Namespace(**fields), packed["why"])
-    port = {name: _tuples(value) for name, value in fields.pop("port").items()}
-    return Wanted(KINDS[packed["kind"]](**fields, port=BridgePort(**port)), packed["why"])
+        return Wanted(Namespace(**said), packed["why"])
+    if "port" in said:
+        said["port"] = BridgePort(**{name: _tuples(value) for name, value in said["port"].items()})
+    return Wanted(KINDS[packed["kind"]](**said), packed["why"])
 
 
 def _tuples(value: Any) -> Any:

@@ -56,8 +56,8 @@ def prepare(name: str, xml: str, policy: str, host: str | None) -> None:
     try:
         domain = parse(xml)
         known = _guests(policy, host, domain)
-        if known is not None and name in known.devices:
-            wanted: Sequence[Wanted[Device]] = known.devices[name]
+        if known is not None and name in known:
+            wanted: Sequence[Wanted[Device]] = known.of(name)
             owner = known.host
         else:
             wanted = [Wanted(device, f"{METADATA} {name}") for device in metadata.devices(domain)]
