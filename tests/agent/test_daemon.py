@@ -202,11 +202,15 @@ def test_a_policy_whose_directory_is_exchanged_is_noticed_all_the_same(box: Box)
     box.run("mv /run/a /run/c; mv /run/b /run/a")
     box.wait_for(lambda: agent.status()["digest"] != first, 4, "the other policy")
     agent.converged()
-    second = agent.status()["digest"]
-    start = time.monotonic()
-    box.run("sed -i s/98/97/ /run/a/flows/p.yaml")
-    box.wait_for(lambda: agent.status()["digest"] != second, 4, "the change in the new place", 0.005)
-    assert time.monotonic() - start < 0.5, "it is the new place that is watched now"
+    took = []
+    for number in range(98, 93, -1):
+        before = agent.status()["digest"]
+        start = time.monotonic()
+        box.run(f"sed -i s/10.{number}/10.{number - 1}/ /run/a/flows/p.yaml")
+        box.wait_for(lambda before=before: agent.status()["digest"] != before, 4, "the change in the new place", 0.005)
+        took.append(time.monotonic() - start)
+        agent.converged()
+    assert sorted(took)[2] < 0.5, f"it is the new place that is watched now: {took}"
 
 
 def test_it_does_not_wake_for_nothing(agent: Agent) -> None:
