@@ -102,6 +102,7 @@ def test_what_was_applied_is_exported_so_that_nothing_is_to_be_done(lab: Lab, pa
 
 
 def state(box: Box) -> str:
+    box.wait_for(lambda: "tentative" not in box.run("ip -6 addr").stdout, 10, "IPv6 to have looked for duplicates")
     return box.run(
         "ip link; ip -o addr | grep -v fe80: || true; ip rule; ip route show table all | grep -v fe80:; ovs-vsctl show;"
         "for br in $(ovs-vsctl list-br); do ovs-ofctl --no-stats dump-flows $br; done"

@@ -128,7 +128,7 @@ def test_who_changes_goes_or_loses_carrier(observed: Lab) -> None:
     shown(lab, "renamed", "n2")
     first.terminate()
     shown(lab, "n2")
-    box.wait_for(lambda: "neighbour renamed, mac" in lab.log() and "it said that it goes" in lab.log(), 5)
+    box.wait_for(lambda: "neighbour renamed, ifname" in lab.log() and "it said that it goes" in lab.log(), 5)
     box.run("read -r pid _ < /run/netctl/agent-hv1.pid; kill $pid; ip -n n2 link set eth0 down")
     box.wait_for(lambda: lab.read("/api/v1/neighbours") == [], 10, "the port without carrier to have no neighbour")
     assert "its port is down" in lab.log()
