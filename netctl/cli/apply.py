@@ -170,10 +170,11 @@ def verify(machine: Machine) -> None:
     """The second plan is empty. Raises Failed with what is left of it."""
     for attempt in range(20):
         rest = machine.plans()
-        if not rest:
+        unkept = [] if rest else machine.unkept_rates()
+        if not rest and not unkept:
             return
         time.sleep(0.1 if attempt else 0)
-    raise Failed("after the change this is still to be done:\n" + "\n".join(rest.lines()))
+    raise Failed("after the change this is still to be done:\n" + "\n".join([*rest.lines(), *unkept]))
 
 
 def refuse_cut(plans: Plans) -> None:
