@@ -21,12 +21,12 @@ from netctl.policy import load
 from tests.e2e.box import Box
 
 PAIRS, BRIDGES = 1000, 10
-ROUNDS = 5
+ROUNDS = 4
 POLICY = Path("/run/policy.yaml")
 BARS = {"make": 1.5, "remove": 1.2}
 NOTHING_BAR = 0.3
 """Seconds."""
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 8.0
 """Devices that IPv6 is still busy with are removed sooner than others."""
 
 
