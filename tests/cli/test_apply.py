@@ -19,13 +19,17 @@ WANTED = Tap(name="vm1", mtu=9000)
 class Stubborn:
     """A host on which somebody else sets the MTU of a tap again and again, for so many looks."""
 
-    def __init__(self, looks: int) -> None:
+    def __init__(self, looks: int, unkept: bool = False) -> None:
         self.looks = looks
+        self.unkept = unkept
 
     def plans(self) -> Plans:
         self.looks -= 1
         found = replace(WANTED, mtu=1500 if self.looks >= 0 else 9000)
         return Plans(plan_host([Wanted(WANTED, "lab.yaml:3:5 link vm1")], [Found(found)]))
+
+    def unkept_rates(self) -> list[str]:
+        return ["the rate of port vm1 is not in force"] if self.unkept else []
 
 
 def test_what_was_done_and_is_not_so_fails_with_the_fact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +39,5 @@ def test_what_was_done_and_is_not_so_fails_with_the_fact(monkeypatch: pytest.Mon
         apply.verify(cast(Machine, machine))
     machine = Stubborn(3)
     apply.verify(cast(Machine, machine))
+    with pytest.raises(Failed, match="the rate of port vm1 is not in force"):
+        apply.verify(cast(Machine, Stubborn(0, unkept=True)))
