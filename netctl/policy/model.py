@@ -45,7 +45,7 @@ from netctl.policy.value import (
 class Port(Part):
     """A port of a bridge that is no guest's. Short form: just its name."""
 
-    short: ClassVar = {"type": "string", "description": "The name of the port."}
+    short: ClassVar[dict[str, Any] | None] = {"type": "string", "description": "The name of the port."}
 
     name: DeviceName = Field(description="The network device that becomes the port.")
     role: Literal["fabric"] | None = Field(
@@ -111,7 +111,7 @@ class Queue(Part):
 class Rates(Part):
     """A rate for each direction. Short form: one rate, for both."""
 
-    short: ClassVar = {"$ref": "#/$defs/Rate"}
+    short: ClassVar[dict[str, Any] | None] = {"$ref": "#/$defs/Rate"}
 
     a_to_b: Rate | None = Field(None, description="From the first end to the second.")
     b_to_a: Rate | None = Field(None, description="From the second end to the first.")
@@ -157,7 +157,10 @@ class Class(Part):
 class End(Part):
     """One end of a wire: a port, or one VLAN of it. Short form: just the port."""
 
-    short: ClassVar = {"type": "string", "description": "The port: [host/[bridge/]]port, as little as is unique."}
+    short: ClassVar[dict[str, Any] | None] = {
+        "type": "string",
+        "description": "The port: [host/[bridge/]]port, as little as is unique.",
+    }
 
     port: PortSpec = Field(description="`[host/[bridge/]]port`, as little as is unique.")
     vlan: VlanId | None = Field(
@@ -175,7 +178,7 @@ class End(Part):
 class Wire(Part):
     """A cable: what enters at one end leaves at the other, nothing else does. Short form: its two ends."""
 
-    short: ClassVar = {
+    short: ClassVar[dict[str, Any] | None] = {
         "type": "array",
         "items": {"$ref": "#/$defs/End"},
         "minItems": 2,
