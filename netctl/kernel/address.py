@@ -6,26 +6,26 @@ import errno
 import socket
 from collections.abc import Collection, Mapping
 from ipaddress import ip_interface
-from struct import Struct
 
 from netctl.desired.routing import PROTOCOL, Address, Routing
 from netctl.kernel.attribute import attribute, u8
 from netctl.kernel.errors import DeviceMissing, Refused
 from netctl.kernel.rtnl import (
+    IFADDR,
     NLM_F_CREATE,
     NLM_F_EXCL,
     RTM_DELADDR,
     RTM_GETADDR,
     RTM_NEWADDR,
     Rtnl,
+    address_message,
     attributes,
     read_address,
 )
 from netctl.plan import Found, Key
 
-IFA_ADDRESS, IFA_LOCAL, IFA_PROTO = 1, 2, 11
-_IFADDR = Struct("=BBBBI")
-_ALL = _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+IFA_PROTO = 11
+_ALL = IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
 _MARK = u8(IFA_PROTO, PROTOCOL)[:5]
 """What is in all that is ours, and in little else."""
 
@@ -49,9 +49,7 @@ def make(address: Address, rtnl: Rtnl) -> None:
     if link is None:
         raise DeviceMissing(address.dev, address.netns or None)
     interface = ip_interface(address.text)
-    family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
-    body = _IFADDR.pack(family, interface.network.prefixlen, 0, 0, link.index)
-    body += attribute(IFA_LOCAL, interface.packed) + attribute(IFA_ADDRESS, interface.packed)
+    body = address_message(link.index, address.text)
     if interface.version == 4 and interface.network.prefixlen < 31:
         body += attribute(4, interface.network.broadcast_address.packed)
     try:
@@ -77,4 +75,4 @@ def remove(address: Address, rtnl: Rtnl) -> None:
 
 
 def _protocol(body: bytes) -> int:
-    return attributes(body, _IFADDR.size).get(IFA_PROTO, b"\0")[0]
+    return attributes(body, IFADDR.size).get(IFA_PROTO, b"\0")[0]

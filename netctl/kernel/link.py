@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from ipaddress import ip_interface
-from struct import Struct
 from typing import Any, Generic, TypeVar
 
 from netctl.desired.link import BridgePort, Link, Place
 from netctl.kernel import offload, port
-from netctl.kernel.attribute import attribute, mac, nested, text, u32
+from netctl.kernel.attribute import mac, nested, text, u32
 from netctl.kernel.errors import DeviceMissing, KernelError, ModuleMissing, NameTaken, Refused
 from netctl.kernel.mark import GROUP, mark, ours
 from netctl.kernel.rooms import Room, Rooms
@@ -40,6 +37,7 @@ from netctl.kernel.rtnl import (
     RTM_NEWADDR,
     RTM_NEWLINK,
     Rtnl,
+    address_message,
     attributes,
     link_message,
     listed,
@@ -50,7 +48,6 @@ from netctl.kernel.view import Inside, View
 L = TypeVar("L", bound=Link)
 
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-_IFADDR = Struct("=BBBBI")
 
 
 class Kind(Generic[L]):
@@ -303,17 +300,10 @@ def _flags(link: Link, raw: Raw) -> tuple[int, int]:
 
 def _set_addresses(rtnl: Rtnl, index: int, there: Collection[str], wanted: Sequence[str]) -> None:
     for each in sorted(set(there) - set(wanted)):
-        rtnl.ask(RTM_DELADDR, _address(index, each))
+        rtnl.ask(RTM_DELADDR, address_message(index, each))
     for each in wanted:
         if each not in there:
-            rtnl.ask(RTM_NEWADDR, _address(index, each), NLM_F_CREATE | NLM_F_REPLACE)
-
-
-def _address(index: int, value: str) -> bytes:
-    interface = ip_interface(value)
-    family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
-    message = _IFADDR.pack(family, interface.network.prefixlen, 0, 0, index)
-    return message + attribute(IFA_LOCAL, interface.packed) + attribute(IFA_ADDRESS, interface.packed)
+            rtnl.ask(RTM_NEWADDR, address_message(index, each), NLM_F_CREATE | NLM_F_REPLACE)
 
 
 def particular(raw: Raw) -> dict[int, bytes]:

@@ -13,11 +13,11 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_interface
 from struct import Struct
 from types import TracebackType
 
-from netctl.kernel.attribute import i32, text, u32
+from netctl.kernel.attribute import attribute, i32, text, u32
 
 NETLINK_ROUTE = 0
 SOL_NETLINK = 270
@@ -33,6 +33,7 @@ RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
 IFF_UP, IFF_RUNNING, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x40, 0x100, 0x200
+IFA_ADDRESS, IFA_LOCAL = 1, 2
 IFA_F_PERMANENT = 0x80
 IFAPROT_KERNEL_LL = 3
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
@@ -49,7 +50,8 @@ NETNSA_NSID, NETNSA_FD = 1, 3
 _HEADER = Struct("=IHHII")
 _RTGEN = bytes(4)
 _IFINFO = Struct("=BxHiII")
-_IFADDR = Struct("=BBBBI")
+IFADDR = Struct("=BBBBI")
+"""struct ifaddrmsg: family, prefix length, flags, scope, index of the device."""
 _ATTRIBUTE = Struct("=HH")
 _U32 = Struct("=I")
 _I32 = Struct("=i")
@@ -180,7 +182,7 @@ class Rtnl:
 
     def addresses(self, index: int = 0) -> list[Address]:
         """All addresses of the namespace, or those of the device with that index."""
-        question = packed(_IFADDR.pack(0, 0, 0, 0, index), RTM_GETADDR, NLM_F_DUMP)
+        question = packed(IFADDR.pack(0, 0, 0, 0, index), RTM_GETADDR, NLM_F_DUMP)
         found = [read_address(body) for body in self._dump(question)]
         return [each for each in found if index in (0, each.index)]
 
@@ -336,8 +338,8 @@ def read_link(body: bytes) -> Link:
 
 def read_address(body: bytes) -> Address:
     """The address that the body of an RTM_NEWADDR or RTM_DELADDR describes."""
-    family, length, flags, _, index = _IFADDR.unpack_from(body)
-    found = attributes(body, _IFADDR.size)
+    family, length, flags, _, index = IFADDR.unpack_from(body)
+    found = attributes(body, IFADDR.size)
     address = ip_address(found[2] if 2 in found and family == socket.AF_INET else found[1])
     flags = _number(found, 8) or flags
     protocol = found.get(11)
@@ -365,6 +367,14 @@ def _words(body: bytes, flags: int) -> str:
     if not flags & NLM_F_ACK_TLVS:
         return ""
     return _text(attributes(body, 4 + _HEADER.size).get(1, b""))
+
+
+def address_message(index: int, text: str) -> bytes:
+    """The body of a request about an address, «address/prefix length», of the device with that index."""
+    interface = ip_interface(text)
+    family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
+    head = IFADDR.pack(family, interface.network.prefixlen, 0, 0, index)
+    return head + attribute(IFA_LOCAL, interface.packed) + attribute(IFA_ADDRESS, interface.packed)
 
 
 def link_message(index: int, *attributes: bytes, flags: int = 0, mask: int = 0, family: int = 0) -> bytes:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from netctl.kernel.attribute import attribute, u32
 from netctl.kernel.rtnl import (
+    IFADDR,
     NLM_F_APPEND,
     NLM_F_CREATE,
     NLM_F_EXCL,
@@ -38,7 +39,6 @@ RTA_TABLE, RTA_VIA, RTA_EXPIRES, RTA_NH_ID = 15, 18, 23, 30
 RTNH_F_ONLINK = 4
 RT_TABLE_LOCAL = 255
 
-_IFADDR = Struct("=BBBBI")
 _RTMSG = Struct("=BBBBBBBBI")
 _NEXTHOP = Struct("=HBBi")
 _U32 = Struct("=I")
@@ -73,7 +73,7 @@ def read(rtnl: Rtnl, netns: str, names: Collection[str]) -> list[Way]:
         return []
     found = [
         Way("address", netns, devices[read_address(body).index], read_address(body).index, body.hex())
-        for body in rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        for body in rtnl.matching(RTM_GETADDR, IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
         if read_address(body).index in devices and _is_somebodys(body)
     ]
     for body in _routes(rtnl, devices):
@@ -95,7 +95,7 @@ def restore(rtnl: Rtnl, ways: Collection[Way]) -> list[str]:
             found = now.get((way.dev, text))
             if found is not None and _plain_address(found) == _plain_address(way.body):
                 continue
-            body = _IFADDR.pack(*_IFADDR.unpack_from(way.body)[:4], there[way.dev]) + way.body[_IFADDR.size :]
+            body = IFADDR.pack(*IFADDR.unpack_from(way.body)[:4], there[way.dev]) + way.body[IFADDR.size :]
             try:
                 if found is not None:
                     rtnl.ask(RTM_DELADDR, found)
@@ -127,7 +127,7 @@ def _as_given(addresses: list[Way]) -> list[Way]:
 
 def _addresses(rtnl: Rtnl, names: Mapping[int, str]) -> dict[tuple[str, str], bytes]:
     """By device and text. With the first of a network the kernel takes away the others (ip-address(8), secondary)."""
-    bodies = rtnl.matching(RTM_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    bodies = rtnl.matching(RTM_GETADDR, IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
     return {(names[each.index], each.text): body for body in bodies if (each := read_address(body)).index in names}
 
 
@@ -156,14 +156,14 @@ def _is_somebodys(body: bytes) -> bool:
 
 
 def _address_flags(body: bytes) -> int:
-    value = attributes(body, _IFADDR.size).get(IFA_FLAGS)
+    value = attributes(body, IFADDR.size).get(IFA_FLAGS)
     return int(_U32.unpack(value)[0]) if value else body[2]
 
 
 def _plain_address(body: bytes) -> object:
     """What two looks at one address have in common."""
-    family, length, _, scope, _ = _IFADDR.unpack_from(body)
-    rest = {kind: value for kind, value in listed(body[_IFADDR.size :]) if kind not in (IFA_CACHEINFO, IFA_FLAGS)}
+    family, length, _, scope, _ = IFADDR.unpack_from(body)
+    rest = {kind: value for kind, value in listed(body[IFADDR.size :]) if kind not in (IFA_CACHEINFO, IFA_FLAGS)}
     flags = _address_flags(body) & IFA_F_GIVEN
     return family, length, scope, flags, frozenset(rest.items())
 
