@@ -52,7 +52,7 @@ A policy says which port is wired to which, and what the host needs under it. It
 the `*.yaml` of one directory. `netctl check PATH` says whether it is right; `netctl check --schema` prints a JSON
 Schema, with which an editor completes and checks it while you write.
 
-<!-- Generated from netctl/policy/model.py by: python -m netctl.policy.reference > docs/policy.md -->
+<!-- Generated from netctl/policy by: python -m netctl.policy.reference > docs/policy.md -->
 """
 
 _GENERAL = """\

@@ -9,7 +9,7 @@ from tests.e2e.lab import Lab
 
 FOREIGN = 10_000
 SECONDS = 20.0
-"""What it may take at the most, where other tests run beside this one; alone it is 3."""
+"""What it may take at the most, where other tests run beside this one."""
 
 POLICY = """
 version: 1
