@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any
 
 from netctl.desired.link import Bridge
@@ -16,6 +17,9 @@ from netctl.kernel.view import Inside, View
 
 IFLA_BR_FORWARD_DELAY, IFLA_BR_AGEING_TIME, IFLA_BR_STP_STATE, IFLA_BR_GROUP_FWD_MASK = 1, 4, 5, 9
 LEAST_MTU = 68
+SYSFS = Path("/sys/class/net")
+NET_ADDR_SET = 3
+"""In `addr_assign_type`: somebody gave the device its MAC."""
 TICKS = 100
 """Of the kernel's times, in a second."""
 
@@ -65,3 +69,15 @@ class BridgeKind(Kind[Bridge]):
             nic = room.rtnl.link(link.mac_of)
             if nic is not None and nic.mac != raw.mac:
                 room.rtnl.ask(RTM_NEWLINK, link_message(raw.index, mac(IFLA_ADDRESS, nic.mac)))
+
+
+def pinned(raw: Link) -> bool | None:
+    """Whether somebody gave a device of this namespace its MAC, which then moves with no port; None where that cannot
+    be seen: /sys may show the devices of another namespace, that in which it was mounted."""
+    folder = SYSFS / raw.name
+    try:
+        if int((folder / "ifindex").read_text(encoding="ascii")) != raw.index:
+            return None
+        return int((folder / "addr_assign_type").read_text(encoding="ascii")) == NET_ADDR_SET
+    except (OSError, ValueError):
+        return None

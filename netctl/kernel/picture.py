@@ -16,6 +16,7 @@ from netctl.kernel import address, netns, offload, programs, redirect, route, ru
 from netctl.kernel.address import IFA_PROTO
 from netctl.kernel.attribute import attribute, u8
 from netctl.kernel.bond import MODES as BOND_MODES
+from netctl.kernel.bridge import pinned
 from netctl.kernel.errors import NamespaceMissing, Refused
 from netctl.kernel.macvlan import MODES as MACVLAN_MODES
 from netctl.kernel.mark import PREFIX, ours
@@ -27,8 +28,6 @@ from netctl.kernel.rtnl import Address as RawAddress
 from netctl.kernel.rtnl import Link as Raw
 from netctl.kernel.view import Inside, View, look
 
-CLASS = Path("/sys/class/net")
-NET_ADDR_SET = "3"
 RTM_GETRULE = 34
 RT_TABLE_LOCAL = 255
 
@@ -149,7 +148,7 @@ def _link(raw: Raw, inside: Inside, view: View) -> Link:
         netns=inside.netns,
         kind="tap" if raw.tap else raw.kind,
         mac=raw.mac,
-        pinned=_pinned(raw) if raw.kind == "bridge" and not inside.netns else None,
+        pinned=pinned(raw) if raw.kind == "bridge" and not inside.netns else None,
         mtu=raw.mtu,
         up=raw.up,
         promisc=raw.promisc,
@@ -164,15 +163,6 @@ def _link(raw: Raw, inside: Inside, view: View) -> Link:
         vnet_hdr=raw.tap and bool(_number(data, 5)),
         mark=raw.alias.removeprefix(PREFIX) if raw.alias.startswith(PREFIX) and ours(raw, None) else "",
     )
-
-
-def _pinned(raw: Raw) -> bool | None:
-    """What /sys says is about the namespace in which that was mounted."""
-    with suppress(OSError):
-        folder = CLASS / raw.name
-        if int((folder / "ifindex").read_text(encoding="ascii")) == raw.index:
-            return (folder / "addr_assign_type").read_text(encoding="ascii").strip() == NET_ADDR_SET
-    return None
 
 
 def _checked(link: Link, rtnl: Rtnl) -> Link:

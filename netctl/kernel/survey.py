@@ -11,6 +11,7 @@ from netctl.desired.link import Link, Nic
 from netctl.desired.routing import DROP_INS, PROTOCOL, Address, Sysctl, signer
 from netctl.desired.survey import Asked, Leading, Standing, Survey
 from netctl.kernel import address, netns, route, rule, sysctl
+from netctl.kernel.bridge import pinned
 from netctl.kernel.errors import NamespaceMissing, Refused
 from netctl.kernel.kinds import kind_of
 from netctl.kernel.link import Kind, L, common, particular
@@ -20,10 +21,7 @@ from netctl.kernel.rtnl import Link as Raw
 from netctl.kernel.rtnl import Rtnl
 from netctl.kernel.view import Inside, View, look
 
-SYSFS = Path("/sys/class/net")
 IFLA_TUN_PERSIST = 6
-NET_ADDR_SET = 3
-"""In `addr_assign_type`: somebody gave the device its MAC."""
 LOCAL = 255
 """The table of the kernel's own addresses."""
 DEFAULTS = (0, 32766, 32767)
@@ -94,7 +92,7 @@ def _standing(raw: Raw, inside: Inside, view: View, rtnl: Rtnl) -> Iterator[Stan
         "tap" if raw.tap else raw.kind,
         _owner(raw),
         raw.running,
-        _pinned(raw) if not inside.netns else None,
+        pinned(raw) if not inside.netns else None,
         raw.tap and not any(particular(raw).get(IFLA_TUN_PERSIST, b"\1")),
         over is not None and over.kind == "openvswitch",
     )
@@ -120,17 +118,6 @@ def _owner(raw: Raw) -> str | None:
         if each.startswith(PREFIX):
             return each.removeprefix(PREFIX).rpartition(":")[0]
     return None
-
-
-def _pinned(raw: Raw) -> bool | None:
-    """/sys may show the devices of another namespace: that in which it was mounted."""
-    folder = SYSFS / raw.name
-    try:
-        if int((folder / "ifindex").read_text(encoding="ascii")) != raw.index:
-            return None
-        return int((folder / "addr_assign_type").read_text(encoding="ascii")) == NET_ADDR_SET
-    except (OSError, ValueError):
-        return None
 
 
 def _routes(rtnl: Rtnl, inside: Inside) -> tuple[list[Leading], list[str]]:
